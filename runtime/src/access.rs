@@ -1,0 +1,170 @@
+//! The last station: a request's report becomes a line in the log, a count, and the hooks' to see.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::config::AccessLog;
+use crate::hooks::HookCaller;
+use crate::outcome::{Outcome, Report};
+
+/// What a server has counted since it was bound.
+///
+/// ```
+/// # fn show(server: &runtime::Server) {
+/// let counters = server.counters();
+/// println!("{} requests, {} refused", counters.requests, counters.refused);
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Requests that have ended, refused ones included.
+    pub requests: u64,
+    /// Those that ended well.
+    pub ok: u64,
+    /// Those that were refused.
+    pub refused: u64,
+    /// Datagrams that were longer than `max_packet_size`.
+    pub truncated: u64,
+}
+
+/// Where reports go.
+pub(crate) struct Access {
+    log: AccessLog,
+    hooks: HookCaller,
+    requests: AtomicU64,
+    ok: AtomicU64,
+    refused: AtomicU64,
+    truncated: AtomicU64,
+    refusals: Mutex<Refusals>,
+}
+
+/// Refusals since the last line about them: a flood of requests must not become a flood of lines.
+#[derive(Default)]
+struct Refusals {
+    last_line: Option<Instant>,
+    since: u64,
+}
+
+impl Access {
+    /// The shortest time between two lines about refusals.
+    const REFUSALS: Duration = Duration::from_secs(1);
+
+    pub(crate) fn new(log: AccessLog, hooks: HookCaller) -> Self {
+        Self {
+            log,
+            hooks,
+            requests: AtomicU64::new(0),
+            ok: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            truncated: AtomicU64::new(0),
+            refusals: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn set_hooks(&mut self, hooks: HookCaller) {
+        self.hooks = hooks;
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        Counters {
+            requests: self.requests.load(Relaxed),
+            ok: self.ok.load(Relaxed),
+            refused: self.refused.load(Relaxed),
+            truncated: self.truncated.load(Relaxed),
+        }
+    }
+
+    pub(crate) fn count_truncated(&self) {
+        self.truncated.fetch_add(1, Relaxed);
+    }
+
+    /// The end of a request.
+    pub(crate) fn record(&self, report: &Report) {
+        self.requests.fetch_add(1, Relaxed);
+        match &report.outcome {
+            Outcome::Refused(_) => {
+                self.refused.fetch_add(1, Relaxed);
+                self.log_refusal(report);
+            }
+            outcome => {
+                if outcome.fault().is_none() {
+                    self.ok.fetch_add(1, Relaxed);
+                }
+                self.log(report);
+            }
+        }
+        if report.outcome.is_handler_error() {
+            self.hooks.handle_error(report);
+        }
+        self.hooks.shutdown_request(report);
+    }
+
+    fn log(&self, report: &Report) {
+        let ended_well = report.fault().is_none();
+        match self.log {
+            AccessLog::None => {}
+            AccessLog::Failed if ended_well => {}
+            AccessLog::Failed | AccessLog::All if ended_well => line(report, None),
+            AccessLog::Failed | AccessLog::All => warning(report, None),
+        }
+    }
+
+    fn log_refusal(&self, report: &Report) {
+        if self.log == AccessLog::None {
+            return;
+        }
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        refusals.since += 1;
+        if refusals
+            .last_line
+            .is_none_or(|last| last.elapsed() >= Self::REFUSALS)
+        {
+            refusals.last_line = Some(Instant::now());
+            warning(report, Some(std::mem::take(&mut refusals.since)));
+        }
+    }
+
+    /// Says what refusals no line has told yet.
+    pub(crate) fn flush(&self) {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        if refusals.since > 0 {
+            tracing::warn!(
+                "refused {} more requests",
+                std::mem::take(&mut refusals.since)
+            );
+        }
+    }
+}
+
+/// One line for a request: the same fields for all, empty ones left out.
+macro_rules! access_line {
+    ($level:expr, $report:expr, $refused:expr) => {
+        tracing::event!(
+            target: "access",
+            $level,
+            transport = %$report.transport,
+            client = %$report.client_address,
+            outcome = $report.outcome.as_str(),
+            fault = $report.fault().map(tracing::field::display),
+            duration_ms = ($report.duration.as_secs_f64() * 1e6).round() / 1e3,
+            bytes_in = $report.bytes_in,
+            bytes_out = $report.bytes_out,
+            peak_memory = $report.peak_memory,
+            id = $report.id,
+            refused = $refused,
+            detail = (!$report.outcome.detail().is_empty()).then(|| $report.outcome.detail()),
+        )
+    };
+}
+
+fn line(report: &Report, refused: Option<u64>) {
+    access_line!(tracing::Level::INFO, report, refused);
+}
+
+fn warning(report: &Report, refused: Option<u64>) {
+    access_line!(tracing::Level::WARN, report, refused);
+}

@@ -1,0 +1,267 @@
+//! `runtime serve`: its flags, and what they mean to the library.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, ValueEnum};
+
+use super::values::{Mode, Size, Time, TimeOrNone};
+use crate::{AccessLog, BindAddress, Limits, Schedule, ServerConfig, Transport, WhenFull};
+
+/// Serves a handler on a socket.
+///
+/// Prints one line with `listening on` and the real address to standard error when clients can connect.
+/// SIGTERM and SIGINT stop accepting and wait for running requests; a second one stops at once. SIGHUP is
+/// ignored.
+///
+/// Exit codes: 0 a clean end; 1 the handler or the socket cannot be used; 2 a usage error; 3 requests were
+/// cut short when the server ended.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  runtime serve --handler upper.wasm --proto udp
+  runtime serve --handler examples/upper --bind :9999
+  runtime serve --handler upper.wasm --proto unix --bind /run/upper.sock --socket-mode 660
+  runtime serve --handler upper.wasm --schedule sync --requests 1 --timeout 30s")]
+pub(super) struct Serve {
+    /// The handler: a component (.wasm), or the folder of a handler crate
+    ///
+    /// A folder is built first, for wasm32-wasip2 in release. That runs its build scripts and macros as
+    /// native code: do it with your own code only; somebody else's handler comes as a .wasm file.
+    #[arg(long, value_name = "FILE|FOLDER")]
+    pub(super) handler: PathBuf,
+
+    /// The transport: tcp, udp, unix or unixgram [default: tcp, or what --bind names]
+    #[arg(long, value_name = "TRANSPORT")]
+    proto: Option<Transport>,
+
+    /// Where to listen [default: 127.0.0.1:9999 for tcp and udp]
+    ///
+    /// HOST:PORT (port 0: any free one); :PORT for every interface, IPv4 and IPv6; for unix and unixgram
+    /// a path, or @name in the abstract name space; fd:N, a socket that is already bound; or any form that
+    /// `listening on` prints. A name with several addresses takes the first IPv4 one.
+    #[arg(long, value_name = "ADDR")]
+    bind: Option<String>,
+
+    /// How requests share the server: sync (one at a time, in order) or threaded (side by side)
+    #[arg(long, default_value = defaults().schedule.as_str())]
+    schedule: String,
+
+    /// Serve N requests (refused ones count), wait for them, and end with 0
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) requests: Option<u64>,
+
+    /// With --requests: end with 0 when no request has come for this long
+    #[arg(long, value_name = "TIME", requires = "requests")]
+    timeout: Option<Time>,
+
+    #[command(flatten)]
+    limits: LimitFlags,
+
+    #[command(flatten)]
+    attributes: Attributes,
+
+    #[command(flatten)]
+    pub(super) log: LogFlags,
+}
+
+/// Limits of each request.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+struct LimitFlags {
+    /// Bytes of all memories and tables of an instance together, 64KiB to 4GiB
+    ///
+    /// One instruction that fills all of it cannot be interrupted: 64MiB take about 40 ms.
+    #[arg(long, value_name = "SIZE", default_value_t = Size(Limits::default().max_memory))]
+    max_memory: Size,
+
+    /// CPU time, precise to about 10 ms; for a stream, since the handler last had to wait for its client
+    #[arg(long, value_name = "TIME|none", default_value_t = TimeOrNone(Limits::default().cpu_limit))]
+    cpu_limit: TimeOrNone,
+
+    /// Time from a request's beginning to its end, waiting included [default: 10s for datagrams, none for
+    /// streams]
+    ///
+    /// A stream has none by default, since an honest conversation may be long; --idle-limit stands in its
+    /// place.
+    #[arg(long, value_name = "TIME|none")]
+    wall_limit: Option<TimeOrNone>,
+
+    /// Time in which no byte of a stream moved either way; the default is nginx's proxy_timeout
+    #[arg(long, value_name = "TIME|none", default_value_t = TimeOrNone(Limits::default().idle_limit))]
+    idle_limit: TimeOrNone,
+
+    /// Requests that run at once under the threaded schedule
+    #[arg(long, value_name = "N", default_value_t = defaults().max_concurrency)]
+    max_concurrency: u32,
+
+    /// Above --max-concurrency: refuse (close at once, counted) or wait (leave them in the kernel's queue)
+    #[arg(long, value_name = "refuse|wait", default_value = "refuse")]
+    when_full: WhenFull,
+
+    /// How long running requests may take when the server ends; the default is two less than the ten
+    /// seconds that `docker stop` waits
+    #[arg(long, value_name = "TIME", default_value_t = Time(defaults().drain_timeout))]
+    drain_timeout: Time,
+}
+
+/// Python's attributes of servers and handlers.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Python's attributes")]
+struct Attributes {
+    /// Connections that the kernel keeps until they are accepted; it caps this at somaxconn
+    ///
+    /// Python's 5 makes a Unix client's connect fail at the seventh.
+    #[arg(long, value_name = "N", default_value_t = defaults().request_queue_size)]
+    request_queue_size: u32,
+
+    /// SO_REUSEADDR [default: true for tcp, or a restart meets "address in use"; false for udp, where it
+    /// would let another program share the port]
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    allow_reuse_address: Option<bool>,
+
+    /// SO_REUSEPORT
+    #[arg(long)]
+    allow_reuse_port: bool,
+
+    /// The longest datagram in bytes; what is longer is delivered cut short, and marked
+    #[arg(long, value_name = "BYTES", default_value_t = defaults().max_packet_size)]
+    max_packet_size: usize,
+
+    /// TCP_NODELAY: send small writes at once
+    #[arg(long)]
+    disable_nagle_algorithm: bool,
+
+    /// How long one read or write of a stream may wait (Python's timeout of StreamRequestHandler)
+    #[arg(long, value_name = "TIME|none", default_value = "none")]
+    read_timeout: TimeOrNone,
+
+    /// Permission bits of a Unix socket's file, in octal [default: what the umask leaves]
+    #[arg(long, value_name = "MODE")]
+    socket_mode: Option<Mode>,
+
+    /// Bytes of the kernel's receive buffer [default: the kernel's]
+    #[arg(long, value_name = "SIZE")]
+    receive_buffer: Option<Size>,
+
+    /// Bytes of the kernel's send buffer [default: the kernel's]
+    #[arg(long, value_name = "SIZE")]
+    send_buffer: Option<Size>,
+}
+
+/// The log, and the cache.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Log and cache")]
+pub(super) struct LogFlags {
+    /// Where compiled code is kept, or none [default: $XDG_CACHE_HOME/runtime or ~/.cache/runtime]
+    #[arg(long, value_name = "DIR|none")]
+    pub(super) cache_dir: Option<PathBuf>,
+
+    /// The form of log lines
+    #[arg(long, value_enum, default_value_t = LogFormat::Human)]
+    pub(super) log_format: LogFormat,
+
+    /// The least important lines to log: off, error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub(super) log_level: tracing::level_filters::LevelFilter,
+
+    /// Requests that are worth a line: failed, all or none
+    #[arg(long, value_name = "WHICH", default_value = "failed")]
+    access_log: AccessLog,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+fn defaults() -> ServerConfig {
+    ServerConfig::default()
+}
+
+impl Serve {
+    /// What clap cannot know: which flags make sense together.
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.schedule()?;
+        self.address()?;
+        self.limits().check().map_err(|error| error.to_string())?;
+        self.config()?.check().map_err(|error| error.to_string())
+    }
+
+    pub(super) fn address(&self) -> Result<BindAddress, String> {
+        let text = match (&self.bind, self.proto) {
+            (Some(bind), None) => {
+                if let Ok(address) = bind.parse() {
+                    return Ok(address);
+                }
+                bind
+            }
+            (Some(bind), Some(_)) => bind,
+            (None, Some(proto)) if proto.is_unix() => {
+                return Err(format!("--proto {proto} needs --bind: a path, or @name"));
+            }
+            (None, _) => "127.0.0.1:9999",
+        };
+        let proto = self.proto.unwrap_or(Transport::Tcp);
+        BindAddress::new(proto, text).map_err(|error| error.to_string())
+    }
+
+    fn schedule(&self) -> Result<Schedule, String> {
+        if self.schedule == "forking" {
+            return Err("--schedule forking is not there yet; choose sync or threaded".to_owned());
+        }
+        self.schedule
+            .parse()
+            .map_err(|error| format!("--schedule {}: {error}", self.schedule))
+    }
+
+    pub(super) fn config(&self) -> Result<ServerConfig, String> {
+        let Attributes {
+            request_queue_size,
+            allow_reuse_address,
+            allow_reuse_port,
+            max_packet_size,
+            disable_nagle_algorithm,
+            read_timeout,
+            socket_mode,
+            receive_buffer,
+            send_buffer,
+        } = &self.attributes;
+        let bytes =
+            |size: &Option<Size>| size.map(|size| usize::try_from(size.0).unwrap_or(usize::MAX));
+        Ok(ServerConfig {
+            schedule: self.schedule()?,
+            max_concurrency: self.limits.max_concurrency,
+            when_full: self.limits.when_full,
+            request_queue_size: *request_queue_size,
+            allow_reuse_address: *allow_reuse_address,
+            allow_reuse_port: *allow_reuse_port,
+            max_packet_size: *max_packet_size,
+            disable_nagle_algorithm: *disable_nagle_algorithm,
+            read_timeout: read_timeout.0,
+            socket_mode: socket_mode.map(|mode| mode.0),
+            receive_buffer: bytes(receive_buffer),
+            send_buffer: bytes(send_buffer),
+            timeout: self.timeout.map(|time| time.0),
+            drain_timeout: self.limits.drain_timeout.0,
+            block_on_close: true,
+            access_log: self.log.access_log,
+        })
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        let defaults = Limits::default();
+        let wall =
+            |default: Option<Duration>| self.limits.wall_limit.map_or(default, |limit| limit.0);
+        Limits {
+            max_memory: self.limits.max_memory.0,
+            cpu_limit: self.limits.cpu_limit.0,
+            datagram_wall_limit: wall(defaults.datagram_wall_limit),
+            stream_wall_limit: wall(defaults.stream_wall_limit),
+            idle_limit: self.limits.idle_limit.0,
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! What a server is told: typed, bounded, complete, each default with its reason.
+//!
+//! The command's flags have these same names; its help is written beside them in `cli`.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Where a request is finished: Python's `ThreadingMixIn` and `ForkingMixIn`, or neither.
+///
+/// ```
+/// use runtime::Schedule;
+/// assert_eq!("sync".parse(), Ok(Schedule::Sync));
+/// assert_eq!(Schedule::default().as_str(), "threaded");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Schedule {
+    /// One request at a time, strictly in order; the others wait in the kernel's queue.
+    Sync,
+    /// Requests run side by side on all cores. The default: one slow client holds up nobody.
+    #[default]
+    Threaded,
+}
+
+impl Schedule {
+    /// `sync` or `threaded`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Threaded => "threaded",
+        }
+    }
+}
+
+/// What happens to a request that comes while `max_concurrency` requests run.
+///
+/// ```
+/// use runtime::WhenFull;
+/// assert_eq!("wait".parse(), Ok(WhenFull::Wait));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenFull {
+    /// Take it and close it at once (a datagram is dropped), without starting a handler. The default:
+    /// a client learns at once that there is no room, and the operator can count it.
+    #[default]
+    Refuse,
+    /// Leave it in the kernel's queue, as Python's `max_children` does.
+    Wait,
+}
+
+/// Which requests are worth a line in the log when they have ended.
+///
+/// ```
+/// use runtime::AccessLog;
+/// assert_eq!("all".parse(), Ok(AccessLog::All));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AccessLog {
+    /// Those that did not end well. The default: Python, too, is silent about the others.
+    #[default]
+    Failed,
+    /// All of them.
+    All,
+    /// None.
+    None,
+}
+
+macro_rules! words {
+    ($type:ty, $($word:literal => $value:expr),+) => {
+        impl FromStr for $type {
+            type Err = ConfigError;
+
+            fn from_str(word: &str) -> Result<Self, ConfigError> {
+                match word {
+                    $($word => Ok($value),)+
+                    _ => Err(ConfigError::new(concat!("one of", $(" ", $word),+).to_owned())),
+                }
+            }
+        }
+    };
+}
+
+words!(Schedule, "sync" => Self::Sync, "threaded" => Self::Threaded);
+words!(WhenFull, "refuse" => Self::Refuse, "wait" => Self::Wait);
+words!(AccessLog, "failed" => Self::Failed, "all" => Self::All, "none" => Self::None);
+
+/// A setting that cannot be: what would do.
+///
+/// ```
+/// let error = "often".parse::<runtime::AccessLog>().unwrap_err();
+/// assert_eq!(error.to_string(), "one of failed all none");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{help}")]
+pub struct ConfigError {
+    help: String,
+}
+
+impl ConfigError {
+    pub(crate) fn new(help: String) -> Self {
+        Self { help }
+    }
+}
+
+/// What one request may use, and where it ends otherwise.
+///
+/// ```
+/// use runtime::Limits;
+/// use std::time::Duration;
+/// let limits = Limits { cpu_limit: Some(Duration::from_millis(100)), ..Limits::default() };
+/// assert_eq!(limits.max_memory, 64 << 20);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of all linear memories and tables of an instance together (a table element counts 8).
+    ///
+    /// Default 64 MiB: enough for an interpreter, and little enough that one instruction that fills all
+    /// of it, which nothing can interrupt, ends within about 40 milliseconds. Bounds: 64 KiB (one page) to
+    /// 4 GiB. Ends in [`Outcome::Memory`](crate::Outcome::Memory).
+    pub max_memory: u64,
+
+    /// Time that the handler's code may compute on a core, precise to about 10 milliseconds. Waiting does
+    /// not count, nor does being preempted. For a stream it counts since the handler last had to wait
+    /// for its client, so that a long conversation is no offence; for a datagram, in total.
+    ///
+    /// Default 1 s: a spinning handler costs one core for one second. `None`: no limit. Ends in
+    /// [`Outcome::Cpu`](crate::Outcome::Cpu).
+    pub cpu_limit: Option<Duration>,
+
+    /// Time from a datagram's arrival at its handler to its end, waiting included.
+    ///
+    /// Default 10 s: who sent a datagram has long given up by then. `None`: no limit. Ends in
+    /// [`Outcome::Wall`](crate::Outcome::Wall).
+    pub datagram_wall_limit: Option<Duration>,
+
+    /// The same for a stream.
+    ///
+    /// Default `None`: an honest conversation must not end for being long; `idle_limit` stands in its
+    /// place.
+    pub stream_wall_limit: Option<Duration>,
+
+    /// Time in which no byte of a stream moved either way.
+    ///
+    /// Default 10 min, as nginx's `proxy_timeout`. `None`: no limit. Ends in
+    /// [`Outcome::Idle`](crate::Outcome::Idle).
+    pub idle_limit: Option<Duration>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_memory: 64 << 20,
+            cpu_limit: Some(Duration::from_secs(1)),
+            datagram_wall_limit: Some(Duration::from_secs(10)),
+            stream_wall_limit: None,
+            idle_limit: Some(Duration::from_secs(600)),
+        }
+    }
+}
+
+impl Limits {
+    /// # Errors
+    ///
+    /// [`ConfigError`] if a limit is out of its bounds.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        if !(64 << 10..=4 << 30).contains(&self.max_memory) {
+            return Err(ConfigError::new(format!(
+                "max-memory is {} bytes: choose from 64 KiB to 4 GiB",
+                self.max_memory
+            )));
+        }
+        for (name, limit) in [
+            ("cpu-limit", self.cpu_limit),
+            ("wall-limit", self.datagram_wall_limit),
+            ("wall-limit", self.stream_wall_limit),
+            ("idle-limit", self.idle_limit),
+        ] {
+            if limit == Some(Duration::ZERO) {
+                return Err(ConfigError::new(format!(
+                    "{name} is zero: leave nothing to do, or say none for no limit"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How a server listens, schedules and ends: Python's class attributes, and what this server adds.
+///
+/// ```
+/// use runtime::{Schedule, ServerConfig};
+/// let config = ServerConfig { schedule: Schedule::Sync, ..ServerConfig::default() };
+/// assert_eq!(config.request_queue_size, 1024);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Where a request is finished. Default [`Schedule::Threaded`].
+    pub schedule: Schedule,
+
+    /// Requests that run at once under the threaded schedule. At least 1; at most what the machine's
+    /// address space and `vm.max_map_count` carry, which [`Server::bind`](crate::Server::bind) checks.
+    ///
+    /// Default 1000: about an eighth of what Linux's default `vm.max_map_count` carries.
+    pub max_concurrency: u32,
+
+    /// What happens above `max_concurrency`. Default [`WhenFull::Refuse`].
+    pub when_full: WhenFull,
+
+    /// Connections that the kernel keeps for `accept`: Python's `request_queue_size`, `listen`'s backlog.
+    /// The kernel caps it at `net.core.somaxconn`.
+    ///
+    /// Default 1024, not Python's 5: with 5, the seventh client of a Unix socket is turned away.
+    pub request_queue_size: u32,
+
+    /// Bind although an earlier server's connections linger: `SO_REUSEADDR`.
+    ///
+    /// Default `None`: true for tcp, or a restart meets "address in use" for a minute, where Python says
+    /// false; false for udp, where it would let another program share the port.
+    pub allow_reuse_address: Option<bool>,
+
+    /// Let other sockets bind this port, too, and share its clients: `SO_REUSEPORT`. Default false, as in
+    /// Python.
+    pub allow_reuse_port: bool,
+
+    /// The longest datagram in bytes; what is longer is delivered cut short, and marked. Default 8192, as
+    /// in Python. Bounds: 1 to 65,535.
+    pub max_packet_size: usize,
+
+    /// Send small writes at once: `TCP_NODELAY`, Python's `StreamRequestHandler.disable_nagle_algorithm`.
+    /// Default false, as in Python. A handler may change it for its connection.
+    pub disable_nagle_algorithm: bool,
+
+    /// How long one read or write of a stream may wait: Python's `StreamRequestHandler.timeout`. Default
+    /// `None`, as in Python: without end, but for the limits. A handler may change it for its connection.
+    pub read_timeout: Option<Duration>,
+
+    /// Permission bits of a Unix socket's file, set before anybody can connect. Default `None`: what the
+    /// process's umask leaves.
+    pub socket_mode: Option<u32>,
+
+    /// Bytes of the kernel's receive buffer: `SO_RCVBUF`. Default `None`: the kernel's.
+    pub receive_buffer: Option<usize>,
+
+    /// Bytes of the kernel's send buffer: `SO_SNDBUF`. Default `None`: the kernel's.
+    pub send_buffer: Option<usize>,
+
+    /// How long [`Server::handle_request`](crate::Server::handle_request) waits for a request: Python's
+    /// `timeout`. Default `None`: without end. `serve_forever` ignores it, as in Python.
+    pub timeout: Option<Duration>,
+
+    /// How long [`Server::server_close`](crate::Server::server_close) waits for running requests.
+    ///
+    /// Default 8 s: two less than the ten that `docker stop` waits before it kills, so that the server
+    /// can still say what it had to cut short.
+    pub drain_timeout: Duration,
+
+    /// Whether closing waits for running requests at all: Python's `block_on_close`; false is Python's
+    /// `daemon_threads`. Default true.
+    pub block_on_close: bool,
+
+    /// Which requests are worth a line in the log. Default [`AccessLog::Failed`].
+    pub access_log: AccessLog,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            schedule: Schedule::Threaded,
+            max_concurrency: 1000,
+            when_full: WhenFull::Refuse,
+            request_queue_size: 1024,
+            allow_reuse_address: None,
+            allow_reuse_port: false,
+            max_packet_size: 8192,
+            disable_nagle_algorithm: false,
+            read_timeout: None,
+            socket_mode: None,
+            receive_buffer: None,
+            send_buffer: None,
+            timeout: None,
+            drain_timeout: Duration::from_secs(8),
+            block_on_close: true,
+            access_log: AccessLog::Failed,
+        }
+    }
+}
+
+impl ServerConfig {
+    /// # Errors
+    ///
+    /// [`ConfigError`] if a setting is out of its bounds.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let complaint = if self.max_concurrency == 0 {
+            "max-concurrency is 0: nothing could ever run; choose at least 1"
+        } else if !(1..=65_535).contains(&self.max_packet_size) {
+            "max-packet-size must be from 1 to 65535 bytes, which is the longest datagram there is"
+        } else if self.read_timeout == Some(Duration::ZERO) {
+            "read-timeout is zero: no read could ever wait; leave it out for no time-out"
+        } else if self.socket_mode.is_some_and(|mode| mode > 0o777) {
+            "socket-mode has permission bits only, from 0 to 0777"
+        } else {
+            return Ok(());
+        };
+        Err(ConfigError::new(complaint.to_owned()))
+    }
+}

@@ -1,0 +1,187 @@
+//! Python's `finish_request`: one instance, one request, one outcome.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use crate::access::Access;
+use crate::address::ClientAddress;
+use crate::admission::{Admitted, Permit};
+use crate::config::Limits;
+use crate::listen::{Arrival, Packet};
+use crate::meter::CpuMeter;
+use crate::outcome::{Outcome, Refusal, Report};
+use crate::request::{Linger, Request, shutdown_request};
+use crate::sandbox::{DatagramRequest, GuestCall, Instance, Program, StreamRequest, Verdict};
+use crate::stream::{Connection, Socket};
+use crate::supervise::{Elapsed, Watch};
+
+/// All that a request needs from its server, so that it keeps no reference to the server itself.
+pub(crate) struct Service {
+    pub(crate) program: Program,
+    pub(crate) limits: Limits,
+    /// How long one read or write may wait, unless the handler says otherwise.
+    pub(crate) read_timeout: Option<Duration>,
+    pub(crate) access: Access,
+}
+
+/// A finished request whose connection has to linger, with the permit that it keeps until then.
+pub(crate) struct Lingering {
+    linger: Linger,
+    permit: Permit,
+}
+
+impl Lingering {
+    /// Closes the connection, and gives the permit back.
+    pub(crate) async fn close(self) {
+        self.linger.close().await;
+        drop(self.permit);
+    }
+
+    /// Gives the permit back at once, where nobody may wait for this connection.
+    pub(crate) fn without_permit(self) -> impl Future<Output = ()> {
+        self.linger.close()
+    }
+}
+
+impl Service {
+    /// Runs the handler for one request and reports how it ended. Dropping the future ends the request.
+    pub(crate) async fn finish_request(&self, admitted: Admitted) -> Option<Lingering> {
+        let Admitted { request, permit } = admitted;
+        let mut ending = Ending::new(self, &request);
+        let client = request.client_address;
+        let linger = match request.arrival {
+            Arrival::Connection(socket) => self.finish_stream(&mut ending, socket, client).await,
+            Arrival::Packet(packet) => {
+                self.finish_packet(&mut ending, packet, client).await;
+                None
+            }
+        };
+        drop(ending);
+        linger.map(|linger| Lingering { linger, permit })
+    }
+
+    /// A request that was never given to a handler: closed, and reported all the same.
+    pub(crate) fn refuse(&self, request: Request, refusal: Refusal) {
+        let mut ending = Ending::new(self, &request);
+        ending.report.outcome = Outcome::Refused(refusal);
+        if let Arrival::Connection(socket) = request.arrival {
+            drop(socket);
+        }
+    }
+
+    async fn finish_stream(
+        &self,
+        ending: &mut Ending<'_>,
+        socket: Socket,
+        client: ClientAddress,
+    ) -> Option<Linger> {
+        let meter = Arc::new(CpuMeter::new(self.limits.cpu_limit));
+        let connection = Connection::new(socket, self.read_timeout, Arc::clone(&meter));
+        let wall = self.limits.stream_wall_limit;
+        let mut watch = Watch::connection(connection.clone(), wall, self.limits.idle_limit);
+        let call = GuestCall::Stream(StreamRequest::new(connection.clone(), client));
+
+        let mut outcome = self.call(ending, &meter, &mut watch, call).await;
+        if outcome.fault().is_none()
+            && let Err(elapsed) = watch.flush(&connection).await
+        {
+            outcome = elapsed.into();
+        }
+        if matches!(outcome, Outcome::HandlerError(_)) && connection.has_failed() {
+            outcome = Outcome::ClientGone;
+        }
+        ending.report.outcome = outcome;
+        (ending.report.bytes_in, ending.report.bytes_out) = connection.bytes_moved();
+        shutdown_request(connection)
+    }
+
+    async fn finish_packet(&self, ending: &mut Ending<'_>, packet: Packet, client: ClientAddress) {
+        if packet.truncated {
+            self.access.count_truncated();
+        }
+        let meter = Arc::new(CpuMeter::new(self.limits.cpu_limit));
+        let mut watch = Watch::packet(self.limits.datagram_wall_limit);
+        let bytes_out = Arc::new(AtomicU64::new(0));
+        ending.report.bytes_in = packet.bytes.len() as u64;
+        let call = GuestCall::Datagram(DatagramRequest {
+            packet,
+            client_address: client,
+            bytes_out: Arc::clone(&bytes_out),
+        });
+        ending.report.outcome = self.call(ending, &meter, &mut watch, call).await;
+        ending.report.bytes_out = bytes_out.load(Relaxed);
+    }
+
+    /// The instance and its call, within the limits.
+    async fn call(
+        &self,
+        ending: &mut Ending<'_>,
+        meter: &Arc<CpuMeter>,
+        watch: &mut Watch,
+        call: GuestCall,
+    ) -> Outcome {
+        let mut instance = Instance::new(&self.program, ending.report.id, Arc::clone(meter));
+        let ended = watch.run(meter, instance.handle(call)).await;
+        ending.report.peak_memory = instance.finish();
+        ended.map_or_else(Outcome::from, Outcome::from)
+    }
+}
+
+impl From<Verdict> for Outcome {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Returned(Ok(())) => Self::Ok,
+            Verdict::Returned(Err(text)) => Self::HandlerError(text),
+            Verdict::Trap(text) => Self::Trap(text),
+            Verdict::Exit(well) => Self::Exit(well),
+            Verdict::Memory => Self::Memory,
+            Verdict::Stack => Self::Stack,
+            Verdict::Cpu => Self::Cpu,
+            Verdict::Host(text) => Self::Host(text),
+        }
+    }
+}
+
+impl From<Elapsed> for Outcome {
+    fn from(elapsed: Elapsed) -> Self {
+        match elapsed {
+            Elapsed::Wall => Self::Wall,
+            Elapsed::Idle => Self::Idle,
+        }
+    }
+}
+
+/// A request's report in the making. It is recorded when this is dropped, so that no way to end a
+/// request, not even an aborted task, goes without.
+struct Ending<'a> {
+    service: &'a Service,
+    taken: tokio::time::Instant,
+    report: Report,
+}
+
+impl<'a> Ending<'a> {
+    fn new(service: &'a Service, request: &Request) -> Self {
+        Self {
+            service,
+            taken: request.taken,
+            report: Report {
+                id: request.id,
+                transport: request.transport,
+                client_address: request.client_address.clone(),
+                outcome: Outcome::Aborted,
+                duration: Duration::ZERO,
+                bytes_in: 0,
+                bytes_out: 0,
+                peak_memory: 0,
+            },
+        }
+    }
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.report.duration = self.taken.elapsed();
+        self.service.access.record(&self.report);
+    }
+}

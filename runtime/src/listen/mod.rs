@@ -1,0 +1,94 @@
+//! The socket: created, bound, listening; and Python's `get_request`, which takes one request from it.
+//!
+//! `bind` makes the socket and `inherit` takes one that is already bound, `unix_file` looks after the file
+//! of a Unix socket, `stream` accepts connections, `datagram` receives and sends packets.
+
+mod bind;
+mod datagram;
+mod inherit;
+mod stream;
+mod unix_file;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use crate::address::{ClientAddress, ServerAddress, Transport};
+use crate::config::ServerConfig;
+use crate::stream::Socket;
+
+pub(crate) use datagram::{Packet, PacketSocket};
+
+use unix_file::UnixFile;
+
+/// A bound socket.
+///
+/// It belongs to no async runtime: [`Listener::attach`] registers a duplicate with the one that serves.
+pub(crate) struct Listener {
+    socket: socket2::Socket,
+    address: ServerAddress,
+    /// Removed when the listener is dropped; none for a socket that somebody else bound.
+    _file: Option<UnixFile>,
+}
+
+/// What one request consists of before anybody has looked at it.
+pub(crate) enum Arrival {
+    Connection(Socket),
+    Packet(Packet),
+}
+
+impl Listener {
+    /// Python's `server_activate`: from here on clients can connect.
+    pub(crate) fn server_activate(&self, request_queue_size: u32) -> io::Result<()> {
+        if self.address.transport.is_datagram() {
+            return Ok(());
+        }
+        self.socket
+            .listen(i32::try_from(request_queue_size).unwrap_or(i32::MAX))
+    }
+
+    /// Python's `server_address`.
+    pub(crate) fn address(&self) -> &ServerAddress {
+        &self.address
+    }
+
+    /// Registers the socket with the async runtime that this is called in.
+    pub(crate) fn attach(&self, config: &ServerConfig) -> io::Result<Source> {
+        let socket = self.socket.try_clone()?;
+        Ok(match self.address.transport {
+            Transport::Tcp => Source::Tcp(stream::TcpSource::new(
+                socket,
+                config.disable_nagle_algorithm,
+            )?),
+            Transport::Unix => Source::Unix(stream::UnixSource::new(socket)?),
+            Transport::Udp | Transport::Unixgram => {
+                let socket = PacketSocket::new(socket, self.address.clone())?;
+                Source::Packets(datagram::PacketSource::new(socket, config.max_packet_size))
+            }
+        })
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Where requests come from while a server serves.
+pub(crate) enum Source {
+    Tcp(stream::TcpSource),
+    Unix(stream::UnixSource),
+    Packets(datagram::PacketSource),
+}
+
+impl Source {
+    /// Python's `get_request`: waits for a request. It cannot fail: what one client's connection or a
+    /// full machine brings about is logged and waited out. Safe to cancel: no request is lost.
+    pub(crate) async fn get_request(&mut self) -> (Arrival, ClientAddress) {
+        match self {
+            Self::Tcp(source) => source.accept().await,
+            Self::Unix(source) => source.accept().await,
+            Self::Packets(source) => source.receive().await,
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! From the bytes of a component to checked, compiled code.
+
+use std::sync::OnceLock;
+
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Engine, Result};
+
+use super::cache::Cache;
+use super::contract;
+use super::guest::Guest;
+use super::settings::settings;
+use crate::error::LoadError;
+
+/// Where the contract's interfaces live.
+const CONTRACT: &str = "socketserver:handler/";
+/// The contract's version that this runtime serves.
+const VERSION: &str = "0.1.0";
+const STREAM_HANDLER: &str = "socketserver:handler/stream-handler@0.1.0";
+const DATAGRAM_HANDLER: &str = "socketserver:handler/datagram-handler@0.1.0";
+
+/// A component that was checked and compiled. It belongs to no engine yet: all have equal settings.
+pub(crate) struct Code {
+    pub(crate) streams: bool,
+    pub(crate) datagrams: bool,
+    /// True if nothing had to be compiled.
+    pub(crate) from_cache: bool,
+    /// What one instance takes of a pool.
+    pub(super) memories: u32,
+    pub(super) tables: u32,
+    /// Bytes that the largest memory begins with.
+    pub(crate) initial_memory: u64,
+    pub(super) largest_table: u64,
+    compiled: Vec<u8>,
+}
+
+impl Code {
+    /// Checks and compiles `wasm`, or finds it compiled in the cache.
+    pub(crate) fn new(name: &str, wasm: &[u8], cache: Option<&Cache>) -> Result<Self, LoadError> {
+        check_kind(name, wasm)?;
+        let workbench = workbench()?;
+        let engine = &workbench.engine;
+        let cached = cache.and_then(|cache| cache.find(engine, wasm));
+        let from_cache = cached.is_some();
+        let compiled = match cached {
+            Some(compiled) => compiled,
+            None => compile(name, engine, wasm, cache)?,
+        };
+        let component = load(engine, &compiled).map_err(|error| LoadError::NotAComponent {
+            name: name.to_owned(),
+            reason: format!("{error:#}"),
+        })?;
+        let (streams, datagrams) = check_exports(name, engine, &component)?;
+        check_imports(name, workbench, &component)?;
+        let needs = component.resources_required();
+        let needs = needs.as_ref();
+        Ok(Self {
+            streams,
+            datagrams,
+            from_cache,
+            memories: needs.map_or(1, |needs| needs.num_memories),
+            tables: needs.map_or(1, |needs| needs.num_tables),
+            initial_memory: needs
+                .and_then(|needs| needs.max_initial_memory_size)
+                .map_or(0, |pages| pages << 16),
+            largest_table: needs
+                .and_then(|needs| needs.max_initial_table_size)
+                .unwrap_or(0),
+            compiled,
+        })
+    }
+
+    /// The component, on an engine that runs it.
+    pub(super) fn load_on(&self, engine: &Engine) -> Result<Component> {
+        load(engine, &self.compiled)
+    }
+}
+
+/// Turns compiled code into a component.
+#[expect(unsafe_code, reason = "wasmtime takes compiled code on trust only")]
+fn load(engine: &Engine, compiled: &[u8]) -> Result<Component> {
+    // SAFETY: the bytes come from `compile` below, or from a cache that belongs to this user alone and
+    // whose digest over them was right; wasmtime itself checks that the engine's settings are equal.
+    unsafe { Component::deserialize(engine, compiled) }
+}
+
+fn compile(
+    name: &str,
+    engine: &Engine,
+    wasm: &[u8],
+    cache: Option<&Cache>,
+) -> Result<Vec<u8>, LoadError> {
+    let compiled = engine
+        .precompile_component(wasm)
+        .map_err(|error| LoadError::NotAComponent {
+            name: name.to_owned(),
+            reason: format!("{error:#}"),
+        })?;
+    if let Some(cache) = cache {
+        cache.keep(engine, wasm, &compiled);
+    }
+    Ok(compiled)
+}
+
+/// What compiles and checks: one for the whole process, without a pool.
+struct Workbench {
+    engine: Engine,
+    linker: Linker<Guest>,
+}
+
+fn workbench() -> Result<&'static Workbench, LoadError> {
+    static WORKBENCH: OnceLock<Workbench> = OnceLock::new();
+    if let Some(workbench) = WORKBENCH.get() {
+        return Ok(workbench);
+    }
+    let make = || -> Result<Workbench> {
+        let engine = Engine::new(&settings())?;
+        let linker = contract::linker(&engine)?;
+        Ok(Workbench { engine, linker })
+    };
+    let made = make().map_err(|error| LoadError::Engine(format!("{error:#}")))?;
+    Ok(WORKBENCH.get_or_init(|| made))
+}
+
+/// Tells apart what is often given by mistake.
+fn check_kind(name: &str, wasm: &[u8]) -> Result<(), LoadError> {
+    let reason = match wasm {
+        [b'\0', b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => return Ok(()),
+        [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => {
+            "it is a core module; build for the target wasm32-wasip2, which makes components"
+        }
+        [b'\0', b'a', b's', b'm', ..] => "it is of another version of the component format",
+        [b'(', ..] => "it is WebAssembly text; assemble it first",
+        [] => "it is empty",
+        _ => "it does not begin with the bytes that every .wasm file begins with",
+    };
+    Err(LoadError::NotAComponent {
+        name: name.to_owned(),
+        reason: reason.to_owned(),
+    })
+}
+
+/// Whether the component handles streams and datagrams; it must do one of them.
+fn check_exports(
+    name: &str,
+    engine: &Engine,
+    component: &Component,
+) -> Result<(bool, bool), LoadError> {
+    let kind = component.component_type();
+    let exports: Vec<&str> = kind
+        .exports(engine)
+        .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentInstance(_)))
+        .map(|(export, _)| export)
+        .collect();
+    let (streams, datagrams) = (
+        exports.contains(&STREAM_HANDLER),
+        exports.contains(&DATAGRAM_HANDLER),
+    );
+    if streams || datagrams {
+        return Ok((streams, datagrams));
+    }
+    let foreign = exports.iter().find(|export| export.starts_with(CONTRACT));
+    Err(LoadError::NotAHandler {
+        name: name.to_owned(),
+        reason: match foreign.and_then(|export| export.split_once('@')) {
+            Some((_, version)) => format!(
+                "it was built for version {version} of the contract {CONTRACT}, this runtime serves \
+                 {VERSION}: build it again with the SDK of this version"
+            ),
+            None => format!(
+                "it exports neither {STREAM_HANDLER} nor {DATAGRAM_HANDLER}; does it call \
+                 guest_sdk::export!?"
+            ),
+        },
+    })
+}
+
+/// Everything that the component imports must be there.
+fn check_imports(
+    name: &str,
+    workbench: &Workbench,
+    component: &Component,
+) -> Result<(), LoadError> {
+    let Err(error) = workbench.linker.instantiate_pre(component) else {
+        return Ok(());
+    };
+    let text = format!("{error:#}");
+    let import = text.split('`').nth(1).unwrap_or("something").to_owned();
+    Err(LoadError::UnknownImport {
+        name: name.to_owned(),
+        help: if import.starts_with(CONTRACT) {
+            format!("this runtime serves version {VERSION} of the contract ({text})")
+        } else if text.contains("matching implementation was not found") {
+            "a handler has its request and WASI 0.2 (io, clocks, random, cli, filesystem, sockets)"
+                .to_owned()
+        } else {
+            text
+        },
+        import,
+    })
+}

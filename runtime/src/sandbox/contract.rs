@@ -1,0 +1,275 @@
+//! What the host answers when a guest calls the contract in `wit/handler.wit`.
+
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use wasmtime::component::{HasSelf, Linker, Resource};
+use wasmtime::{Engine, Error, Result};
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
+
+use super::bindings::server::{self, ScheduleType, TransportType};
+use super::bindings::types::{
+    self, Address, Credentials, ErrorCode, Ipv4Address, Ipv6Address, ShutdownType, UnixAddress,
+};
+use super::bindings::{datagram, stream};
+use super::guest::{DatagramRequest, Guest, StreamRequest};
+use crate::address::{self, ClientAddress, Endpoint};
+use crate::config;
+use crate::stream::{Connection, Failure, Half, Rfile, Wfile};
+
+/// Everything that a handler may import: the contract, and WASI 0.2.
+pub(super) fn linker(engine: &Engine) -> Result<Linker<Guest>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    types::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
+    server::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
+    Ok(linker)
+}
+
+/// The entries of the contract, resolved once for each server.
+pub(super) type StreamEntry = stream::StreamServicePre<Guest>;
+pub(super) type DatagramEntry = datagram::DatagramServicePre<Guest>;
+
+impl types::Host for Guest {
+    fn stream_error_code(&mut self, error: Resource<Error>) -> Result<Option<ErrorCode>> {
+        let error = self.table.get(&error)?;
+        Ok(error
+            .downcast_ref::<Failure>()
+            .map(|failure| (*failure).into()))
+    }
+}
+
+impl types::HostStreamRequest for Guest {
+    fn client_address(&mut self, request: Resource<StreamRequest>) -> Result<Address> {
+        Ok(client(&self.table.get(&request)?.client_address))
+    }
+
+    async fn recv(
+        &mut self,
+        request: Resource<StreamRequest>,
+        max: u64,
+    ) -> Result<Result<Vec<u8>, ErrorCode>> {
+        let connection = self.connection(&request)?;
+        let received = connection
+            .recv(usize::try_from(max).unwrap_or(usize::MAX))
+            .await;
+        Ok(received.map(Vec::from).map_err(ErrorCode::from))
+    }
+
+    async fn send(
+        &mut self,
+        request: Resource<StreamRequest>,
+        bytes: Vec<u8>,
+    ) -> Result<Result<u64, ErrorCode>> {
+        let connection = self.connection(&request)?;
+        let sent = connection.send(&bytes).await;
+        Ok(sent.map(|count| count as u64).map_err(ErrorCode::from))
+    }
+
+    fn shutdown(
+        &mut self,
+        request: Resource<StreamRequest>,
+        how: ShutdownType,
+    ) -> Result<Result<(), ErrorCode>> {
+        let half = match how {
+            ShutdownType::Receive => Half::Receive,
+            ShutdownType::Send => Half::Send,
+            ShutdownType::Both => Half::Both,
+        };
+        Ok(self
+            .connection(&request)?
+            .shutdown(half)
+            .map_err(ErrorCode::from))
+    }
+
+    fn set_timeout(
+        &mut self,
+        request: Resource<StreamRequest>,
+        nanoseconds: Option<u64>,
+    ) -> Result<Result<(), ErrorCode>> {
+        if nanoseconds == Some(0) {
+            return Ok(Err(ErrorCode::InvalidArgument));
+        }
+        let timeout = nanoseconds.map(Duration::from_nanos);
+        self.connection(&request)?.set_timeout(timeout);
+        Ok(Ok(()))
+    }
+
+    fn set_no_delay(
+        &mut self,
+        request: Resource<StreamRequest>,
+        enabled: bool,
+    ) -> Result<Result<(), ErrorCode>> {
+        let connection = self.connection(&request)?;
+        Ok(connection.set_no_delay(enabled).map_err(ErrorCode::from))
+    }
+
+    fn rfile(
+        &mut self,
+        request: Resource<StreamRequest>,
+    ) -> Result<Result<Resource<DynInputStream>, ErrorCode>> {
+        let request = self.table.get_mut(&request)?;
+        if std::mem::replace(&mut request.rfile_taken, true) {
+            return Ok(Err(ErrorCode::InvalidState));
+        }
+        let rfile: DynInputStream = Box::new(Rfile::new(request.connection.clone()));
+        Ok(Ok(self.table.push(rfile)?))
+    }
+
+    fn wfile(
+        &mut self,
+        request: Resource<StreamRequest>,
+    ) -> Result<Result<Resource<DynOutputStream>, ErrorCode>> {
+        let request = self.table.get_mut(&request)?;
+        if std::mem::replace(&mut request.wfile_taken, true) {
+            return Ok(Err(ErrorCode::InvalidState));
+        }
+        let wfile: DynOutputStream = Box::new(Wfile::new(request.connection.clone()));
+        Ok(Ok(self.table.push(wfile)?))
+    }
+
+    fn drop(&mut self, request: Resource<StreamRequest>) -> Result<()> {
+        self.table.delete(request)?;
+        Ok(())
+    }
+}
+
+impl types::HostDatagramRequest for Guest {
+    fn client_address(&mut self, request: Resource<DatagramRequest>) -> Result<Address> {
+        Ok(client(&self.table.get(&request)?.client_address))
+    }
+
+    fn server_address(&mut self, request: Resource<DatagramRequest>) -> Result<Address> {
+        let request = self.table.get(&request)?;
+        Ok(address(&request.packet.server_address, None))
+    }
+
+    fn packet(&mut self, request: Resource<DatagramRequest>) -> Result<Vec<u8>> {
+        Ok(self.table.get(&request)?.packet.bytes.to_vec())
+    }
+
+    fn truncated(&mut self, request: Resource<DatagramRequest>) -> Result<bool> {
+        Ok(self.table.get(&request)?.packet.truncated)
+    }
+
+    async fn send(
+        &mut self,
+        request: Resource<DatagramRequest>,
+        bytes: Vec<u8>,
+    ) -> Result<Result<(), ErrorCode>> {
+        let request = self.table.get(&request)?;
+        let packet = &request.packet;
+        let client = &request.client_address.endpoint;
+        let sent = packet
+            .socket
+            .send(&bytes, client, &packet.server_address)
+            .await;
+        if sent.is_ok() {
+            request.bytes_out.fetch_add(bytes.len() as u64, Relaxed);
+        }
+        Ok(sent.map_err(|error| packet_error(&error)))
+    }
+
+    fn drop(&mut self, request: Resource<DatagramRequest>) -> Result<()> {
+        self.table.delete(request)?;
+        Ok(())
+    }
+}
+
+impl server::Host for Guest {
+    fn server_address(&mut self) -> Result<Address> {
+        Ok(address(&self.about.server_address.endpoint, None))
+    }
+
+    fn transport(&mut self) -> Result<TransportType> {
+        Ok(match self.about.server_address.transport {
+            address::Transport::Tcp => TransportType::Tcp,
+            address::Transport::Udp => TransportType::Udp,
+            address::Transport::Unix => TransportType::Unix,
+            address::Transport::Unixgram => TransportType::Unixgram,
+        })
+    }
+
+    fn schedule(&mut self) -> Result<ScheduleType> {
+        Ok(match self.about.schedule {
+            config::Schedule::Sync => ScheduleType::Sync,
+            config::Schedule::Threaded => ScheduleType::Threaded,
+        })
+    }
+
+    fn handler_name(&mut self) -> Result<String> {
+        Ok(self.about.handler_name.clone())
+    }
+
+    fn request_id(&mut self) -> Result<u64> {
+        Ok(self.request_id)
+    }
+}
+
+impl Guest {
+    fn connection(&self, request: &Resource<StreamRequest>) -> Result<Connection> {
+        Ok(self.table.get(request)?.connection.clone())
+    }
+}
+
+impl From<Failure> for ErrorCode {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Reset => Self::ConnectionReset,
+            Failure::BrokenPipe => Self::BrokenPipe,
+            Failure::TimedOut => Self::TimedOut,
+            Failure::NotSupported => Self::NotSupported,
+            Failure::Other => Self::Other,
+        }
+    }
+}
+
+/// Why a packet was not sent.
+fn packet_error(error: &io::Error) -> ErrorCode {
+    match error.raw_os_error() {
+        Some(
+            nix::libc::ENOTCONN
+            | nix::libc::EDESTADDRREQ
+            | nix::libc::ECONNREFUSED
+            | nix::libc::ENOENT,
+        ) => ErrorCode::NotConnected,
+        Some(nix::libc::EMSGSIZE) => ErrorCode::MessageTooLong,
+        Some(nix::libc::EACCES | nix::libc::EPERM) => ErrorCode::AccessDenied,
+        _ => ErrorCode::Other,
+    }
+}
+
+fn client(client: &ClientAddress) -> Address {
+    address(&client.endpoint, client.credentials)
+}
+
+fn address(endpoint: &Endpoint, peer: Option<address::Credentials>) -> Address {
+    match endpoint {
+        Endpoint::Ip(std::net::SocketAddr::V4(v4)) => Address::Ipv4(Ipv4Address {
+            octets: v4.ip().octets().into(),
+            port: v4.port(),
+        }),
+        Endpoint::Ip(std::net::SocketAddr::V6(v6)) => Address::Ipv6(Ipv6Address {
+            segments: v6.ip().segments().into(),
+            port: v6.port(),
+            flow_info: v6.flowinfo(),
+            scope_id: v6.scope_id(),
+        }),
+        Endpoint::Unix(name) => Address::Unix(UnixAddress {
+            name: match name {
+                address::UnixName::Unnamed => types::UnixName::Unnamed,
+                address::UnixName::Path(path) => {
+                    types::UnixName::Path(path.as_os_str().as_bytes().to_vec())
+                }
+                address::UnixName::Abstract(name) => types::UnixName::AbstractName(name.clone()),
+            },
+            peer: peer.map(|peer| Credentials {
+                pid: peer.pid,
+                uid: peer.uid,
+                gid: peer.gid,
+            }),
+        }),
+    }
+}

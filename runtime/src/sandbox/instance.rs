@@ -1,0 +1,158 @@
+//! One guest: its store, its one call, and the way it ended.
+
+use std::sync::Arc;
+
+use wasmtime::{Error, Result, Store, Trap, UpdateDeadline};
+use wasmtime_wasi::I32Exit;
+
+use super::guest::{DatagramRequest, Guest, StreamRequest};
+use super::program::{Entry, Program};
+use super::ticker::Ticking;
+use crate::meter::CpuMeter;
+
+/// One guest. Dropping it frees everything that the guest had, wherever it was.
+pub(crate) struct Instance<'a> {
+    store: Store<Guest>,
+    program: &'a Program,
+    /// The host has done its part: what fails from here on is what the guest asked for.
+    instantiated: bool,
+    _ticking: Ticking<'a>,
+}
+
+/// What the guest is called with.
+pub(crate) enum GuestCall {
+    Stream(StreamRequest),
+    Datagram(DatagramRequest),
+}
+
+/// How a guest's call ended, if it ended by itself.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// `handle` returned; its error's text.
+    Returned(Result<(), String>),
+    Trap(String),
+    Exit(bool),
+    Memory,
+    Stack,
+    Cpu,
+    Host(String),
+}
+
+/// Bytes that one call may move from the guest's lists into the host's memory.
+const BYTES_OF_A_CALL: usize = 1 << 20;
+
+/// The longest error text that is kept.
+const LONGEST_ERROR: usize = 4096;
+
+impl<'a> Instance<'a> {
+    pub(crate) fn new(program: &'a Program, request_id: u64, meter: Arc<CpuMeter>) -> Self {
+        let guest = Guest::new(
+            Arc::clone(&program.about),
+            &program.limits,
+            request_id,
+            meter,
+        );
+        let mut store = Store::new(&program.engine.engine, guest);
+        store.limiter(|guest| &mut guest.limiter);
+        store.set_hostcall_fuel(BYTES_OF_A_CALL);
+        store.epoch_deadline_callback(|context| {
+            Ok(if context.data().meter.is_used_up() {
+                UpdateDeadline::Interrupt
+            } else {
+                // Tokio's own yield lets it look at sockets first; wasmtime's would not.
+                UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
+            })
+        });
+        Self {
+            store,
+            program,
+            instantiated: false,
+            _ticking: program.engine.ticker.guest(),
+        }
+    }
+
+    /// Instantiates the handler and calls it.
+    pub(crate) async fn handle(&mut self, call: GuestCall) -> Verdict {
+        // Here guest code runs first: in the start functions of the instance.
+        self.store.set_epoch_deadline(1);
+        match self.call(call).await {
+            Ok(returned) => Verdict::Returned(returned.map_err(shortened)),
+            Err(error) => self.verdict(&error),
+        }
+    }
+
+    async fn call(&mut self, call: GuestCall) -> Result<Result<(), String>> {
+        let store = &mut self.store;
+        match (&self.program.entry, call) {
+            (Entry::Stream(entry), GuestCall::Stream(request)) => {
+                let service = entry.instantiate_async(&mut *store).await?;
+                self.instantiated = true;
+                let request = store.data_mut().table.push(request)?;
+                let handler = service.socketserver_handler_stream_handler();
+                handler.call_handle(store, request).await
+            }
+            (Entry::Datagram(entry), GuestCall::Datagram(request)) => {
+                let service = entry.instantiate_async(&mut *store).await?;
+                self.instantiated = true;
+                let request = store.data_mut().table.push(request)?;
+                let handler = service.socketserver_handler_datagram_handler();
+                handler.call_handle(store, request).await
+            }
+            _ => Err(Error::msg(
+                "the request is of another transport than the handler",
+            )),
+        }
+    }
+
+    /// Why a call did not return. A limit that the guest ran into explains what came after it.
+    fn verdict(&self, error: &Error) -> Verdict {
+        let guest = self.store.data();
+        if guest.meter.has_exceeded() {
+            return Verdict::Cpu;
+        }
+        if guest.limiter.has_refused() {
+            return Verdict::Memory;
+        }
+        if let Some(I32Exit(status)) = error.downcast_ref() {
+            return Verdict::Exit(*status == 0);
+        }
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::StackOverflow) => Verdict::Stack,
+            Some(Trap::MemoryOutOfBounds) => Verdict::Trap(
+                "memory access out of bounds (a stray pointer, or endless recursion)".to_owned(),
+            ),
+            Some(trap) => Verdict::Trap(self.panic_text().unwrap_or_else(|| trap.to_string())),
+            // A list too long, one handle too many, a handle that is none, text that is not UTF-8.
+            None if self.instantiated => Verdict::Trap(format!("{error:#}")),
+            None => Verdict::Host(format!("{error:#}")),
+        }
+    }
+
+    /// What the guest said on standard error before it trapped, on one line.
+    fn panic_text(&self) -> Option<String> {
+        let text = self.store.data().stderr.finish();
+        let lines = text.lines().map(str::trim);
+        let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("note: run with"));
+        let text = lines.collect::<Vec<_>>().join(" ");
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// Prints what the guest left of a line, and returns the largest sum of its memories and tables.
+    pub(crate) fn finish(&self) -> u64 {
+        let guest = self.store.data();
+        guest.stdout.finish();
+        guest.stderr.finish();
+        guest.limiter.peak()
+    }
+}
+
+fn shortened(mut text: String) -> String {
+    if text.len() > LONGEST_ERROR {
+        let end = (0..=LONGEST_ERROR)
+            .rev()
+            .find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or(0));
+        text.push('…');
+    }
+    text
+}

@@ -1,0 +1,21 @@
+//! Settings of code generation: one for compiling and for running, so that compiled code serves every
+//! engine of this version.
+
+use wasmtime::Config;
+
+/// Address space of one linear memory: all that a 32-bit guest can ever address, so that compiled code
+/// needs no bounds checks.
+pub(super) const MEMORY_RESERVATION: u64 = 4 << 30;
+
+/// A fresh configuration. A pool may be added to it; nothing else.
+pub(super) fn settings() -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .concurrency_support(false)
+        .memory_reservation(MEMORY_RESERVATION)
+        .generate_address_map(false)
+        .native_unwind_info(false)
+        .wasm_backtrace_max_frames(None);
+    config
+}

@@ -1,0 +1,195 @@
+//! From an address and a handler to a server: Python's constructor, `server_bind` and `server_activate`.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use super::Server;
+use crate::access::Access;
+use crate::address::{BindAddress, ServerAddress, Transport};
+use crate::admission::{Admission, concurrency};
+use crate::config::ServerConfig;
+use crate::error::BindError;
+use crate::finish::Service;
+use crate::handler::Handler;
+use crate::hooks::{HookCaller, Hooks, NoHooks};
+use crate::listen::Listener;
+use crate::output::Output;
+use crate::sandbox::{About, Program};
+use crate::schedule::Tasks;
+use crate::shutdown::{Shutdown, ShutdownHandle};
+
+/// A server whose socket is bound and does not listen yet: between Python's `server_bind` and
+/// `server_activate`, for who wants the socket first.
+///
+/// ```no_run
+/// # fn bind(handler: &runtime::Handler) -> Result<runtime::Server, Box<dyn std::error::Error>> {
+/// use runtime::{Server, ServerConfig};
+/// use std::os::fd::AsFd;
+///
+/// let bound = Server::server_bind(&"tcp://127.0.0.1:0".parse()?, ServerConfig::default(), handler)?;
+/// println!("{:?} is {}", bound.as_fd(), bound.server_address());
+/// # Ok(bound.server_activate()?)
+/// # }
+/// ```
+pub struct BoundServer {
+    server: Server,
+}
+
+impl Server {
+    /// Binds and listens: Python's constructor with `bind_and_activate`. Clients can connect from here on.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`] if the handler does not speak this transport, if a setting is out of bounds, if the
+    /// socket cannot be bound, or if the machine cannot carry `max_concurrency`.
+    pub fn bind(
+        address: &BindAddress,
+        config: ServerConfig,
+        handler: &Handler,
+    ) -> Result<Self, BindError> {
+        Self::server_bind(address, config, handler)?
+            .server_activate()
+            .map_err(|reason| BindError::Socket {
+                address: Box::new(address.clone()),
+                reason,
+                help: "the socket is bound, but cannot listen",
+            })
+    }
+
+    /// Binds, and does not listen yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::bind`].
+    pub fn server_bind(
+        address: &BindAddress,
+        config: ServerConfig,
+        handler: &Handler,
+    ) -> Result<BoundServer, BindError> {
+        // Nothing is bound for a handler that could not serve it.
+        check(handler, address.transport(), &config)?;
+        let listener = Listener::server_bind(address, &config)?;
+        Self::furnish(listener, config, handler)
+    }
+
+    /// Takes a socket that is bound already, as systemd hands it over. Its file, if it has one, stays.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError::WrongSocket`] if it is not a bound socket of `transport`; else as [`Server::bind`].
+    pub fn from_socket(
+        socket: OwnedFd,
+        transport: Transport,
+        config: ServerConfig,
+        handler: &Handler,
+    ) -> Result<BoundServer, BindError> {
+        check(handler, transport, &config)?;
+        let listener = Listener::from_bound(socket.into(), transport)?;
+        Self::furnish(listener, config, handler)
+    }
+
+    /// Puts the other rooms behind a bound socket.
+    fn furnish(
+        listener: Listener,
+        config: ServerConfig,
+        handler: &Handler,
+    ) -> Result<BoundServer, BindError> {
+        let hooks = HookCaller(Arc::new(NoHooks));
+        let program = program(&listener, &config, handler)?;
+        let service = Service {
+            program,
+            limits: *handler.limits(),
+            read_timeout: config.read_timeout,
+            access: Access::new(config.access_log, hooks.clone()),
+        };
+        let server = Self {
+            admission: Admission::new(&config),
+            service: Arc::new(service),
+            hooks,
+            tasks: Tasks::default(),
+            shutdown: Shutdown(ShutdownHandle::new()),
+            taken: AtomicU64::new(0),
+            listener,
+            config,
+        };
+        Ok(BoundServer { server })
+    }
+}
+
+impl BoundServer {
+    /// Listens: Python's `server_activate`.
+    ///
+    /// # Errors
+    ///
+    /// What `listen(2)` says.
+    pub fn server_activate(self) -> std::io::Result<Server> {
+        let server = self.server;
+        server
+            .listener
+            .server_activate(server.config.request_queue_size)?;
+        Ok(server)
+    }
+
+    /// Adds what a subclass would override in Python.
+    #[must_use]
+    pub fn with_hooks(mut self, hooks: impl Hooks + 'static) -> Self {
+        self.server = self.server.with_hooks(hooks);
+        self
+    }
+
+    /// Where the server is bound.
+    #[must_use]
+    pub fn server_address(&self) -> &ServerAddress {
+        self.server.server_address()
+    }
+}
+
+impl AsFd for BoundServer {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.server.as_fd()
+    }
+}
+
+/// What can be known before anything is bound.
+fn check(handler: &Handler, transport: Transport, config: &ServerConfig) -> Result<(), BindError> {
+    config.check()?;
+    let wrong = |handles, instead| {
+        Err(BindError::WrongTransport {
+            name: handler.name().to_owned(),
+            handles,
+            transport,
+            instead,
+        })
+    };
+    match (
+        transport.is_datagram(),
+        handler.handles_streams(),
+        handler.handles_datagrams(),
+    ) {
+        (true, _, false) => wrong("streams", "tcp or unix"),
+        (false, false, _) => wrong("datagrams", "udp or unixgram"),
+        _ => Ok(()),
+    }
+}
+
+fn program(
+    listener: &Listener,
+    config: &ServerConfig,
+    handler: &Handler,
+) -> Result<Program, BindError> {
+    let about = About {
+        server_address: listener.address().clone(),
+        schedule: config.schedule,
+        handler_name: handler.name().to_owned(),
+        output: Output::shared(),
+    };
+    let concurrency = concurrency(config);
+    Program::new(&handler.code, *handler.limits(), about, concurrency).map_err(|reason| {
+        BindError::Engine {
+            name: handler.name().to_owned(),
+            max_concurrency: concurrency,
+            reason,
+        }
+    })
+}

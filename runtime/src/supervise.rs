@@ -1,0 +1,133 @@
+//! Limits around a guest's call: what epochs cannot see, because the guest waits in the host.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::meter::CpuMeter;
+use crate::stream::Connection;
+
+/// What is watched while a guest runs. Timers are only made when there is something to wait for.
+pub(crate) struct Watch {
+    wall: Option<Timer>,
+    idle: Option<(Duration, Timer)>,
+    connection: Option<Connection>,
+}
+
+/// A limit that ended a request from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Elapsed {
+    Wall,
+    Idle,
+}
+
+impl Watch {
+    /// A packet's request: only its wall time.
+    pub(crate) fn packet(wall: Option<Duration>) -> Self {
+        let now = Instant::now();
+        Self {
+            wall: wall.map(|limit| Timer::at(now + limit)),
+            idle: None,
+            connection: None,
+        }
+    }
+
+    /// A connection's request: its wall time, and the time since a byte last moved.
+    pub(crate) fn connection(
+        connection: Connection,
+        wall: Option<Duration>,
+        idle: Option<Duration>,
+    ) -> Self {
+        let moved = connection.last_moved();
+        Self {
+            idle: idle.map(|limit| (limit, Timer::at(moved + limit))),
+            connection: Some(connection),
+            ..Self::packet(wall)
+        }
+    }
+
+    /// Runs a guest's call to its end, or to a limit. Only the guest's own polls are metered.
+    pub(crate) async fn run<T>(
+        &mut self,
+        meter: &CpuMeter,
+        call: impl Future<Output = T>,
+    ) -> Result<T, Elapsed> {
+        let mut call = pin!(call);
+        poll_fn(|cx| {
+            meter.enter();
+            let polled = call.as_mut().poll(cx);
+            meter.leave();
+            match polled {
+                Poll::Ready(value) => Poll::Ready(Ok(value)),
+                Poll::Pending => self.poll_elapsed(cx).map(Err),
+            }
+        })
+        .await
+    }
+
+    /// Sends what the guest wrote and the client did not take yet, within the same limits.
+    pub(crate) async fn flush(&mut self, connection: &Connection) -> Result<(), Elapsed> {
+        poll_fn(|cx| match connection.poll_drain(cx) {
+            // The guest has ended well: a client that leaves now changes nothing.
+            Poll::Ready(_) => Poll::Ready(Ok(())),
+            Poll::Pending => self.poll_elapsed(cx).map(Err),
+        })
+        .await
+    }
+
+    fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<Elapsed> {
+        if let Some(connection) = &self.connection {
+            // What is queued goes out while the guest does something else; an error waits for the
+            // guest's next call, and room is what a guest that waits for it is woken by.
+            let _ = connection.poll_drain(cx);
+        }
+        if let Some(wall) = &mut self.wall
+            && wall.poll(cx).is_ready()
+        {
+            return Poll::Ready(Elapsed::Wall);
+        }
+        self.poll_idle(cx)
+    }
+
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Elapsed> {
+        let (Some((limit, timer)), Some(connection)) = (&mut self.idle, &self.connection) else {
+            return Poll::Pending;
+        };
+        loop {
+            ready!(timer.poll(cx));
+            let due = connection.last_moved() + *limit;
+            if due <= Instant::now() {
+                return Poll::Ready(Elapsed::Idle);
+            }
+            timer.reset(due);
+        }
+    }
+}
+
+/// A timer that costs nothing until it is waited for.
+struct Timer {
+    due: Instant,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Timer {
+    fn at(due: Instant) -> Self {
+        Self { due, sleep: None }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let due = self.due;
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        sleep.as_mut().poll(cx)
+    }
+
+    fn reset(&mut self, due: Instant) {
+        self.due = due;
+        if let Some(sleep) = &mut self.sleep {
+            sleep.as_mut().reset(due);
+        }
+    }
+}
