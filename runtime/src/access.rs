@@ -128,14 +128,19 @@ impl Access {
         }
     }
 
+    /// How long until [`Access::flush`] has something to say; none if no refusal waits for its line.
+    pub(crate) fn next_line(&self) -> Option<Duration> {
+        let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = refusals.last_line.filter(|_| refusals.since > 0)?;
+        Some(Self::REFUSALS.saturating_sub(last.elapsed()))
+    }
+
     /// Says what refusals no line has told yet.
     pub(crate) fn flush(&self) {
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         if refusals.since > 0 {
-            tracing::warn!(
-                "refused {} more requests",
-                std::mem::take(&mut refusals.since)
-            );
+            refusals.last_line = Some(Instant::now());
+            tracing::warn!(target: "access", refused = std::mem::take(&mut refusals.since), "more refused");
         }
     }
 }

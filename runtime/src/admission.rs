@@ -17,9 +17,6 @@ pub(crate) struct Admission {
     wait: bool,
 }
 
-/// A permit that was taken before its request has come.
-pub(crate) struct Room(Option<OwnedSemaphorePermit>);
-
 /// The right to run, given back when it is dropped.
 pub(crate) struct Permit(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
 
@@ -46,24 +43,23 @@ impl Admission {
         }
     }
 
-    /// Waits for room, where requests are left in the kernel's queue until there is some.
-    pub(crate) async fn room(&self) -> Room {
-        if !self.wait {
-            return Room(None);
+    /// Waits until there is room, where requests are to stay in the kernel's queue until then.
+    ///
+    /// The room is not kept: whoever waits for a request must not hold what another request could use.
+    pub(crate) async fn room(&self) {
+        if self.wait {
+            drop(self.permits.acquire().await);
         }
-        Room(Arc::clone(&self.permits).acquire_owned().await.ok())
     }
 
     /// Admits a request, or refuses it and says why.
-    pub(crate) fn verify_request(
-        &self,
-        request: Request,
-        room: Room,
-        hooks: &HookCaller,
-    ) -> Verified {
-        let permit = room
-            .0
-            .or_else(|| Arc::clone(&self.permits).try_acquire_owned().ok());
+    pub(crate) async fn verify_request(&self, request: Request, hooks: &HookCaller) -> Verified {
+        let permits = Arc::clone(&self.permits);
+        let permit = if self.wait {
+            permits.acquire_owned().await.ok()
+        } else {
+            permits.try_acquire_owned().ok()
+        };
         let Some(permit) = permit else {
             return Verified::Refused(request, Refusal::Full);
         };

@@ -122,7 +122,8 @@ pub struct Limits {
 
     /// Time that the handler's code may compute on a core, precise to about 10 milliseconds. Waiting does
     /// not count, nor does being preempted. For a stream it counts since the handler last had to wait
-    /// for its client, so that a long conversation is no offence; for a datagram, in total.
+    /// for its client (it had read all that there was, and more came; or the client took no more, and then
+    /// did), so that a long conversation is no offence; for a datagram, in total.
     ///
     /// Default 1 s: a spinning handler costs one core for one second. `None`: no limit. Ends in
     /// [`Outcome::Cpu`](crate::Outcome::Cpu).

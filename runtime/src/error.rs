@@ -136,4 +136,10 @@ pub enum BindError {
 /// ```
 #[derive(Debug, thiserror::Error)]
 #[error("cannot wait for requests: {0}")]
-pub struct ServeError(#[from] pub(crate) io::Error);
+pub struct ServeError(pub(crate) io::Error);
+
+impl From<io::Error> for ServeError {
+    fn from(reason: io::Error) -> Self {
+        Self(reason)
+    }
+}

@@ -13,8 +13,8 @@ use crate::meter::CpuMeter;
 use crate::outcome::{Outcome, Refusal, Report};
 use crate::request::{Linger, Request, shutdown_request};
 use crate::sandbox::{DatagramRequest, GuestCall, Instance, Program, StreamRequest, Verdict};
-use crate::stream::{Connection, Socket};
-use crate::supervise::{Elapsed, Watch};
+use crate::stream::{Connection, Half, Socket};
+use crate::supervise::{Cut, Watch};
 
 /// All that a request needs from its server, so that it keeps no reference to the server itself.
 pub(crate) struct Service {
@@ -78,21 +78,24 @@ impl Service {
     ) -> Option<Linger> {
         let meter = Arc::new(CpuMeter::new(self.limits.cpu_limit));
         let connection = Connection::new(socket, self.read_timeout, Arc::clone(&meter));
+        ending.connection = Some(connection.clone());
         let wall = self.limits.stream_wall_limit;
         let mut watch = Watch::connection(connection.clone(), wall, self.limits.idle_limit);
         let call = GuestCall::Stream(StreamRequest::new(connection.clone(), client));
 
         let mut outcome = self.call(ending, &meter, &mut watch, call).await;
-        if outcome.fault().is_none()
-            && let Err(elapsed) = watch.flush(&connection).await
-        {
-            outcome = elapsed.into();
-        }
         if matches!(outcome, Outcome::HandlerError(_)) && connection.has_failed() {
             outcome = Outcome::ClientGone;
         }
+        if ended_by_itself(&outcome) {
+            // What was written goes out, however the handler ended; then the client sees the end.
+            let _ = connection.shutdown(Half::Send);
+            let flushed = watch.flush(&connection).await;
+            if let (Err(cut), None) = (flushed, outcome.fault()) {
+                outcome = cut.into();
+            }
+        }
         ending.report.outcome = outcome;
-        (ending.report.bytes_in, ending.report.bytes_out) = connection.bytes_moved();
         shutdown_request(connection)
     }
 
@@ -143,13 +146,24 @@ impl From<Verdict> for Outcome {
     }
 }
 
-impl From<Elapsed> for Outcome {
-    fn from(elapsed: Elapsed) -> Self {
-        match elapsed {
-            Elapsed::Wall => Self::Wall,
-            Elapsed::Idle => Self::Idle,
+impl From<Cut> for Outcome {
+    fn from(cut: Cut) -> Self {
+        match cut {
+            Cut::Wall => Self::Wall,
+            Cut::Idle => Self::Idle,
+            Cut::Panic => {
+                Self::Host("the runtime panicked; the text is on standard error".to_owned())
+            }
         }
     }
+}
+
+/// True unless the server had to end the handler.
+fn ended_by_itself(outcome: &Outcome) -> bool {
+    !matches!(
+        outcome,
+        Outcome::Cpu | Outcome::Wall | Outcome::Idle | Outcome::Host(_)
+    )
 }
 
 /// A request's report in the making. It is recorded when this is dropped, so that no way to end a
@@ -157,6 +171,8 @@ impl From<Elapsed> for Outcome {
 struct Ending<'a> {
     service: &'a Service,
     taken: tokio::time::Instant,
+    /// Whose bytes are counted, if it is a stream.
+    connection: Option<Connection>,
     report: Report,
 }
 
@@ -165,6 +181,7 @@ impl<'a> Ending<'a> {
         Self {
             service,
             taken: request.taken,
+            connection: None,
             report: Report {
                 id: request.id,
                 transport: request.transport,
@@ -182,6 +199,9 @@ impl<'a> Ending<'a> {
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
         self.report.duration = self.taken.elapsed();
+        if let Some(connection) = &self.connection {
+            (self.report.bytes_in, self.report.bytes_out) = connection.bytes_moved();
+        }
         self.service.access.record(&self.report);
     }
 }

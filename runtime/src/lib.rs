@@ -66,7 +66,7 @@ pub use error::{BindError, LoadError, ServeError};
 pub use handler::Handler;
 pub use hooks::Hooks;
 pub use outcome::{Fault, Outcome, Refusal, Report};
-pub use output::Output;
+pub use output::{LogWriter, Output};
 pub use request::Request;
 pub use sandbox::Cache;
 pub use server::{BoundServer, Closed, Handled, Server};

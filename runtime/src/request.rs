@@ -65,10 +65,7 @@ pub(crate) struct Linger(Connection);
 pub(crate) fn shutdown_request(connection: Connection) -> Option<Linger> {
     // A client that has gone needs no end of stream.
     let _ = connection.shutdown(Half::Send);
-    match connection.discard_now() {
-        Some(Ok(count)) if count > 0 => Some(Linger(connection)),
-        Some(_) | None => None,
-    }
+    connection.has_unread().then(|| Linger(connection))
 }
 
 impl Linger {

@@ -26,6 +26,8 @@ pub struct ShutdownHandle {
 #[derive(Debug)]
 struct Shared {
     asked: AtomicBool,
+    /// Somebody stopped because of it, so that it is no longer to be obeyed once all have stopped.
+    obeyed: AtomicBool,
     wake: Notify,
     /// How many `serve_forever` run, and whether one has ended yet.
     state: watch::Sender<State>,
@@ -47,7 +49,7 @@ impl Drop for Shutdown {
     }
 }
 
-/// One run of `serve_forever`. Dropping it tells who waits for its end.
+/// One run of `serve_forever` or `handle_request`. Dropping it tells who waits for its end.
 pub(crate) struct Serving<'a>(&'a Shared);
 
 impl ShutdownHandle {
@@ -55,6 +57,7 @@ impl ShutdownHandle {
         Self {
             shared: Arc::new(Shared {
                 asked: AtomicBool::new(false),
+                obeyed: AtomicBool::new(false),
                 wake: Notify::new(),
                 state: watch::Sender::new(State::default()),
             }),
@@ -89,11 +92,12 @@ impl ShutdownHandle {
 }
 
 impl Serving<'_> {
-    /// Waits until a shutdown is asked for.
+    /// Waits until a shutdown is asked for, which the caller then obeys.
     pub(crate) async fn asked(&self) {
         loop {
             let woken = self.0.wake.notified();
             if self.0.asked.load(SeqCst) {
+                self.0.obeyed.store(true, SeqCst);
                 return;
             }
             woken.await;
@@ -106,7 +110,7 @@ impl Drop for Serving<'_> {
         self.0.state.send_modify(|state| {
             state.serving -= 1;
             state.has_served = true;
-            if state.serving == 0 {
+            if state.serving == 0 && self.0.obeyed.swap(false, SeqCst) {
                 self.0.asked.store(false, SeqCst);
             }
         });

@@ -1,6 +1,7 @@
 //! Limits around a guest's call: what epochs cannot see, because the guest waits in the host.
 
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -17,19 +18,20 @@ pub(crate) struct Watch {
     connection: Option<Connection>,
 }
 
-/// A limit that ended a request from outside.
+/// What ended a request from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Elapsed {
+pub(crate) enum Cut {
     Wall,
     Idle,
+    /// The host's side of a call panicked.
+    Panic,
 }
 
 impl Watch {
     /// A packet's request: only its wall time.
     pub(crate) fn packet(wall: Option<Duration>) -> Self {
-        let now = Instant::now();
         Self {
-            wall: wall.map(|limit| Timer::at(now + limit)),
+            wall: wall.and_then(|limit| Timer::after(Instant::now(), limit)),
             idle: None,
             connection: None,
         }
@@ -43,42 +45,44 @@ impl Watch {
     ) -> Self {
         let moved = connection.last_moved();
         Self {
-            idle: idle.map(|limit| (limit, Timer::at(moved + limit))),
+            idle: idle.and_then(|limit| Some((limit, Timer::after(moved, limit)?))),
             connection: Some(connection),
             ..Self::packet(wall)
         }
     }
 
-    /// Runs a guest's call to its end, or to a limit. Only the guest's own polls are metered.
+    /// Runs a guest's call to its end, or to a limit. Only the guest's own polls are metered. A panic of the
+    /// host's own code ends this request, and not the server.
     pub(crate) async fn run<T>(
         &mut self,
         meter: &CpuMeter,
         call: impl Future<Output = T>,
-    ) -> Result<T, Elapsed> {
+    ) -> Result<T, Cut> {
         let mut call = pin!(call);
         poll_fn(|cx| {
             meter.enter();
-            let polled = call.as_mut().poll(cx);
+            let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)));
             meter.leave();
             match polled {
-                Poll::Ready(value) => Poll::Ready(Ok(value)),
-                Poll::Pending => self.poll_elapsed(cx).map(Err),
+                Err(_) => Poll::Ready(Err(Cut::Panic)),
+                Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
+                Ok(Poll::Pending) => self.poll_cut(cx).map(Err),
             }
         })
         .await
     }
 
     /// Sends what the guest wrote and the client did not take yet, within the same limits.
-    pub(crate) async fn flush(&mut self, connection: &Connection) -> Result<(), Elapsed> {
+    pub(crate) async fn flush(&mut self, connection: &Connection) -> Result<(), Cut> {
         poll_fn(|cx| match connection.poll_drain(cx) {
             // The guest has ended well: a client that leaves now changes nothing.
             Poll::Ready(_) => Poll::Ready(Ok(())),
-            Poll::Pending => self.poll_elapsed(cx).map(Err),
+            Poll::Pending => self.poll_cut(cx).map(Err),
         })
         .await
     }
 
-    fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<Elapsed> {
+    fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Cut> {
         if let Some(connection) = &self.connection {
             // What is queued goes out while the guest does something else; an error waits for the
             // guest's next call, and room is what a guest that waits for it is woken by.
@@ -87,12 +91,12 @@ impl Watch {
         if let Some(wall) = &mut self.wall
             && wall.poll(cx).is_ready()
         {
-            return Poll::Ready(Elapsed::Wall);
+            return Poll::Ready(Cut::Wall);
         }
         self.poll_idle(cx)
     }
 
-    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Elapsed> {
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Cut> {
         let (Some((limit, timer)), Some(connection)) = (&mut self.idle, &self.connection) else {
             return Poll::Pending;
         };
@@ -100,7 +104,7 @@ impl Watch {
             ready!(timer.poll(cx));
             let due = connection.last_moved() + *limit;
             if due <= Instant::now() {
-                return Poll::Ready(Elapsed::Idle);
+                return Poll::Ready(Cut::Idle);
             }
             timer.reset(due);
         }
@@ -114,8 +118,10 @@ struct Timer {
 }
 
 impl Timer {
-    fn at(due: Instant) -> Self {
-        Self { due, sleep: None }
+    /// None if the time is so long that it never comes.
+    fn after(start: Instant, time: Duration) -> Option<Self> {
+        let due = start.checked_add(time)?;
+        Some(Self { due, sleep: None })
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {

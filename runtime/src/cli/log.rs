@@ -1,6 +1,7 @@
 //! The log of the command: tracing's events as lines on standard error.
 
 use std::io::IsTerminal as _;
+use std::sync::Arc;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -15,7 +16,7 @@ use crate::output::Output;
 pub(super) const LISTENING: &str = "listening";
 
 /// From here on, events are lines.
-pub(super) fn start(flags: &LogFlags, output: &Output) {
+pub(super) fn start(flags: &LogFlags, output: &Arc<Output>) {
     let writer = output.log_writer();
     let lines = fmt::layer()
         .with_writer(move || writer.clone())

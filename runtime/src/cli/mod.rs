@@ -12,6 +12,7 @@ mod values;
 
 use std::process::ExitCode;
 
+use crate::text::harmless;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// A socket server whose request handlers are sandboxed WebAssembly components.
@@ -46,7 +47,9 @@ pub fn main() -> ExitCode {
     }
     run::serve(&serve).unwrap_or_else(|error| {
         // Nothing else can be done if standard error is closed.
-        drop(print_error(&format!("error: {error:#}")));
+        drop(print_error(&harmless(
+            format!("error: {error:#}").as_bytes(),
+        )));
         ExitCode::from(1)
     })
 }

@@ -21,16 +21,18 @@ pub(super) fn serve(flags: &Serve) -> Result<ExitCode> {
     let output = Output::shared();
     log::start(&flags.log, &output);
     let handler = load(flags)?;
+    let server = bind(flags, &handler)?;
     let threads = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start threads")?;
-    let closed = threads.block_on(serve_until_done(flags, &handler))?;
+    let closed = threads.block_on(serve_until_done(flags, server))?;
     // A guest that is cut short may be computing: it yields within a tick, and is dropped then.
     threads.shutdown_timeout(Duration::from_secs(1));
     if output.lost_lines() > 0 {
         tracing::warn!("{} lines could not be written in time", output.lost_lines());
     }
+    output.flush();
     Ok(match closed {
         Closed::Drained => ExitCode::SUCCESS,
         Closed::CutShort => ExitCode::from(CUT_SHORT),
@@ -82,13 +84,15 @@ fn default_cache() -> Option<PathBuf> {
     Some(base.join("runtime"))
 }
 
-async fn serve_until_done(flags: &Serve, handler: &Handler) -> Result<Closed> {
-    // Signals are caught before anybody can know that the server listens.
-    let mut signals = Signals::new().context("cannot catch signals")?;
+fn bind(flags: &Serve, handler: &Handler) -> Result<Server> {
     let address = flags.address().map_err(|text| anyhow!(text))?;
     let config = flags.config().map_err(|text| anyhow!(text))?;
-    let drain_timeout = config.drain_timeout;
-    let server = Server::bind(&address, config, handler)?;
+    Ok(Server::bind(&address, config, handler)?)
+}
+
+async fn serve_until_done(flags: &Serve, server: Server) -> Result<Closed> {
+    // Signals are caught before anybody can know that the server listens.
+    let mut signals = Signals::new().context("cannot catch signals")?;
     tracing::info!(target: log::LISTENING, "listening on {}", server.server_address());
 
     {
@@ -104,7 +108,7 @@ async fn serve_until_done(flags: &Serve, handler: &Handler) -> Result<Closed> {
                 drop(server.shutdown_handle().shutdown());
                 // Under sync, the request that runs is a part of serving.
                 let drained = tokio::select! {
-                    drained = timeout(drain_timeout, &mut serving) => drained.is_ok(),
+                    drained = timeout(flags.drain_timeout(), &mut serving) => drained.is_ok(),
                     () = signals.stop() => false,
                 };
                 if !drained {
@@ -139,9 +143,10 @@ async fn serve_requests(server: &Server, flags: &Serve) -> Result<()> {
                 tracing::info!("no request has come in time");
                 break;
             }
-            Handled::Shutdown => break,
+            Handled::Shutdown => return Ok(()),
         }
     }
+    server.wait_for_requests().await;
     Ok(())
 }
 

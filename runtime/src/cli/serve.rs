@@ -252,6 +252,10 @@ impl Serve {
         })
     }
 
+    pub(super) fn drain_timeout(&self) -> Duration {
+        self.limits.drain_timeout.0
+    }
+
     pub(super) fn limits(&self) -> Limits {
         let defaults = Limits::default();
         let wall =

@@ -5,6 +5,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use nix::sys::socket::{
@@ -13,6 +14,7 @@ use nix::sys::socket::{
 };
 use tokio::io::Interest;
 use tokio::net::{UdpSocket, UnixDatagram};
+use tokio::time::timeout;
 
 use super::Arrival;
 use super::stream::Backoff;
@@ -101,20 +103,25 @@ impl PacketSocket {
     }
 
     /// Sends one packet to `client`, from the address that its own packet came to.
+    ///
+    /// # Errors
+    ///
+    /// What sendmsg(2) says; `TimedOut` if a Unix client does not read what it was sent before.
     pub(crate) async fn send(
         &self,
         bytes: &[u8],
         client: &Endpoint,
         from: &Endpoint,
     ) -> io::Result<()> {
-        let sent = self
-            .socket
-            .wait_for(Interest::WRITABLE, |fd| {
-                self.try_send(fd, bytes, client, from)
-            })
-            .await?;
-        debug_assert_eq!(sent, bytes.len(), "a datagram is sent whole or not at all");
-        Ok(())
+        /// A Unix socket waits for its peer's queue, which is the peer's affair.
+        const PEER: Duration = Duration::from_millis(100);
+        let send = self.socket.wait_for(Interest::WRITABLE, |fd| {
+            self.try_send(fd, bytes, client, from)
+        });
+        match client {
+            Endpoint::Ip(_) => send.await.map(drop),
+            Endpoint::Unix(_) => timeout(PEER, send).await?.map(drop),
+        }
     }
 
     fn try_send(
@@ -129,13 +136,15 @@ impl PacketSocket {
         let sent = match client {
             Endpoint::Ip(address) => {
                 let to = self.to_family(*address);
-                let control = from
-                    .ip()
-                    .filter(|_| self.wildcard)
-                    .map(|from| PacketInfo::new(self.to_family(from)));
-                let control: Vec<ControlMessage<'_>> =
-                    control.iter().map(PacketInfo::message).collect();
-                sendmsg(fd, &io, &control, flags, Some(&SockaddrStorage::from(to)))
+                let to = Some(SockaddrStorage::from(to));
+                let from = from.ip().filter(|_| self.wildcard);
+                let info = from.map(|from| PacketInfo::new(self.to_family(from)));
+                let control: Vec<_> = info.iter().map(PacketInfo::message).collect();
+                match sendmsg(fd, &io, &control, flags, to.as_ref()) {
+                    // It came to a broadcast address, which nothing can leave from.
+                    Err(nix::Error::EINVAL) => sendmsg(fd, &io, &[], flags, to.as_ref()),
+                    sent => sent,
+                }
             }
             Endpoint::Unix(UnixName::Path(path)) => {
                 sendmsg(fd, &io, &[], flags, Some(&UnixAddr::new(path)?))
@@ -193,10 +202,6 @@ impl PacketInfo {
     }
 }
 
-/// Descriptors that one packet of a Unix socket may carry (`SCM_MAX_FD` in unix(7)). There is room for
-/// all of them, so that every one that a client sends can be closed.
-const MOST_DESCRIPTORS: usize = 253;
-
 /// Receives packets.
 pub(crate) struct PacketSource {
     socket: Arc<PacketSocket>,
@@ -216,13 +221,14 @@ struct Received {
 impl PacketSource {
     pub(super) fn new(socket: PacketSocket, max_packet_size: usize) -> Self {
         Self {
+            control: if socket.address.transport.is_unix() {
+                // Room for nothing else: descriptors that a client sends are not even received.
+                nix::cmsg_space!(nix::libc::ucred)
+            } else {
+                nix::cmsg_space!(nix::libc::in6_pktinfo)
+            },
             socket: Arc::new(socket),
             buffer: vec![0; max_packet_size],
-            control: nix::cmsg_space!(
-                nix::libc::in6_pktinfo,
-                nix::libc::ucred,
-                [RawFd; MOST_DESCRIPTORS]
-            ),
             backoff: Backoff::default(),
         }
     }
@@ -301,7 +307,8 @@ fn receive_from<A: SockaddrLike + Copy>(
             credentials: None,
         },
     };
-    for message in message.cmsgs()? {
+    // They are incomplete if the client sent descriptors, too: then nothing is known of it.
+    for message in message.cmsgs().into_iter().flatten() {
         match message {
             ControlMessageOwned::Ipv4PacketInfo(info) if wildcard => {
                 let ip = IpAddr::from(info.ipi_spec_dst.s_addr.to_ne_bytes());
@@ -317,11 +324,6 @@ fn receive_from<A: SockaddrLike + Copy>(
                     gid: sender.gid(),
                 });
             }
-            ControlMessageOwned::ScmRights(descriptors) => {
-                for descriptor in descriptors {
-                    let _ = nix::unistd::close(descriptor);
-                }
-            }
             _ => {}
         }
     }
@@ -332,10 +334,11 @@ impl Received {
     /// Notes which of the machine's addresses the packet came to. A group's address is none that an
     /// answer could leave from: the kernel chooses one then.
     fn came_to(&mut self, ip: IpAddr, interface: u32) {
+        let ip = ip.to_canonical();
         let Some(bound) = self.server_address.ip().filter(|_| !ip.is_multicast()) else {
             return;
         };
-        let mut address = canonical(SocketAddr::new(ip, bound.port()));
+        let mut address = SocketAddr::new(ip, bound.port());
         if let SocketAddr::V6(v6) = &mut address
             && v6.ip().is_unicast_link_local()
         {

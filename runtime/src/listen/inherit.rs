@@ -9,28 +9,28 @@ use crate::address::Transport;
 
 /// Takes a descriptor of this process by its number, as in `--bind fd:3`.
 ///
-/// It belongs to the server from here on, and to no program that the server starts.
+/// It belongs to the server from here on, and to no program that the server starts. Anything but a socket
+/// is left alone.
 pub(crate) fn take_descriptor(number: i32) -> io::Result<Socket> {
-    let descriptor = own(number)?;
+    let link = std::fs::read_link(format!("/proc/self/fd/{number}"))
+        .map_err(|_| io::Error::from_raw_os_error(nix::libc::EBADF))?;
+    if !link.to_string_lossy().starts_with("socket:") {
+        return Err(io::Error::from_raw_os_error(nix::libc::ENOTSOCK));
+    }
+    let descriptor = own(number);
     rustix::io::fcntl_setfd(&descriptor, rustix::io::FdFlags::CLOEXEC)?;
     Ok(Socket::from(descriptor))
 }
 
-/// The descriptor itself, after a look whether it is open at all.
 #[expect(
     unsafe_code,
     reason = "a number on the command line is the only name such a socket has"
 )]
-fn own(number: i32) -> io::Result<OwnedFd> {
-    if !std::path::Path::new("/proc/self/fd")
-        .join(number.to_string())
-        .exists()
-    {
-        return Err(io::Error::from_raw_os_error(nix::libc::EBADF));
-    }
-    // SAFETY: the descriptor is open, as just seen, and the operator who named it gave it away: nothing
-    // else in this process knows its number.
-    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+fn own(number: i32) -> OwnedFd {
+    // SAFETY: it is an open socket, as just seen, and the operator who named it gave it away. The command
+    // takes it before it starts an async runtime, so that none of that one's sockets can be meant; a program
+    // that embeds the library gives an `OwnedFd` to `Server::from_socket` instead.
+    unsafe { OwnedFd::from_raw_fd(number) }
 }
 
 /// What a socket would be called here.

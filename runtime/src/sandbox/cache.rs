@@ -4,9 +4,9 @@
 //! alone, a file is named after its source and its engine, written beside its place and renamed, and begins
 //! with a digest that is checked before anything is used. A bad file is as good as none.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, Metadata, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -41,19 +41,13 @@ impl Cache {
             .recursive(true)
             .mode(0o700)
             .create(&folder)?;
-        let metadata = fs::metadata(&folder)?;
-        if metadata.uid() != rustix::process::geteuid().as_raw() {
-            return Err(io::Error::other("it belongs to another user"));
-        }
-        if metadata.mode() & 0o022 != 0 {
-            return Err(io::Error::other("other users may write to it"));
-        }
+        check_owner(&fs::metadata(&folder)?)?;
         Ok(Self { folder })
     }
 
     /// The code for `wasm`, if it is there and whole.
     pub(super) fn find(&self, engine: &Engine, wasm: &[u8]) -> Option<Vec<u8>> {
-        let mut file = fs::read(self.path(engine, wasm)).ok()?;
+        let mut file = read_own(&self.path(engine, wasm)).ok()?;
         let (digest, code) = file.split_at_checked(DIGEST)?;
         if Sha256::digest(code).as_slice() != digest {
             tracing::warn!("the compiled code in the cache is damaged: compiling again");
@@ -90,6 +84,29 @@ impl Cache {
         }
         self.folder.join(name).with_extension("compiled")
     }
+}
+
+/// Only this user may have written it.
+fn check_owner(metadata: &Metadata) -> io::Result<()> {
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::other("it belongs to another user"));
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return Err(io::Error::other("other users may write to it"));
+    }
+    Ok(())
+}
+
+/// Reads a file of this user's own; not one that a link leads to.
+fn read_own(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = OpenOptions::new()
+        .read(true)
+        .custom_flags(nix::libc::O_NOFOLLOW)
+        .open(path)?;
+    check_owner(&file.metadata()?)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn write_whole(path: &Path, code: &[u8]) -> io::Result<()> {

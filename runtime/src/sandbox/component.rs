@@ -41,15 +41,12 @@ impl Code {
         let workbench = workbench()?;
         let engine = &workbench.engine;
         let cached = cache.and_then(|cache| cache.find(engine, wasm));
+        let cached = cached.and_then(|code| Some((load(engine, &code).ok()?, code)));
         let from_cache = cached.is_some();
-        let compiled = match cached {
-            Some(compiled) => compiled,
+        let (component, compiled) = match cached {
+            Some(cached) => cached,
             None => compile(name, engine, wasm, cache)?,
         };
-        let component = load(engine, &compiled).map_err(|error| LoadError::NotAComponent {
-            name: name.to_owned(),
-            reason: format!("{error:#}"),
-        })?;
         let (streams, datagrams) = check_exports(name, engine, &component)?;
         check_imports(name, workbench, &component)?;
         let needs = component.resources_required();
@@ -89,17 +86,20 @@ fn compile(
     engine: &Engine,
     wasm: &[u8],
     cache: Option<&Cache>,
-) -> Result<Vec<u8>, LoadError> {
-    let compiled = engine
-        .precompile_component(wasm)
-        .map_err(|error| LoadError::NotAComponent {
+) -> Result<(Component, Vec<u8>), LoadError> {
+    let compile = || {
+        let compiled = engine.precompile_component(wasm)?;
+        Ok((load(engine, &compiled)?, compiled))
+    };
+    let (component, compiled) =
+        compile().map_err(|error: wasmtime::Error| LoadError::NotAComponent {
             name: name.to_owned(),
             reason: format!("{error:#}"),
         })?;
     if let Some(cache) = cache {
         cache.keep(engine, wasm, &compiled);
     }
-    Ok(compiled)
+    Ok((component, compiled))
 }
 
 /// What compiles and checks: one for the whole process, without a pool.

@@ -228,6 +228,9 @@ impl From<Failure> for ErrorCode {
 
 /// Why a packet was not sent.
 fn packet_error(error: &io::Error) -> ErrorCode {
+    if error.kind() == io::ErrorKind::TimedOut {
+        return ErrorCode::TimedOut;
+    }
     match error.raw_os_error() {
         Some(
             nix::libc::ENOTCONN

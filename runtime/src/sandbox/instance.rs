@@ -1,5 +1,7 @@
 //! One guest: its store, its one call, and the way it ended.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 
 use wasmtime::{Error, Result, Store, Trap, UpdateDeadline};
@@ -7,7 +9,6 @@ use wasmtime_wasi::I32Exit;
 
 use super::guest::{DatagramRequest, Guest, StreamRequest};
 use super::program::{Entry, Program};
-use super::ticker::Ticking;
 use crate::meter::CpuMeter;
 
 /// One guest. Dropping it frees everything that the guest had, wherever it was.
@@ -16,7 +17,6 @@ pub(crate) struct Instance<'a> {
     program: &'a Program,
     /// The host has done its part: what fails from here on is what the guest asked for.
     instantiated: bool,
-    _ticking: Ticking<'a>,
 }
 
 /// What the guest is called with.
@@ -67,7 +67,6 @@ impl<'a> Instance<'a> {
             store,
             program,
             instantiated: false,
-            _ticking: program.engine.ticker.guest(),
         }
     }
 
@@ -75,10 +74,21 @@ impl<'a> Instance<'a> {
     pub(crate) async fn handle(&mut self, call: GuestCall) -> Verdict {
         // Here guest code runs first: in the start functions of the instance.
         self.store.set_epoch_deadline(1);
-        match self.call(call).await {
+        match self.ticking(call).await {
             Ok(returned) => Verdict::Returned(returned.map_err(shortened)),
             Err(error) => self.verdict(&error),
         }
+    }
+
+    /// The call, with the clock ticking while the guest computes, and not while it waits.
+    async fn ticking(&mut self, call: GuestCall) -> Result<Result<(), String>> {
+        let ticker = &self.program.engine.ticker;
+        let mut call = pin!(self.call(call));
+        poll_fn(|cx| {
+            let _ticking = ticker.guest();
+            call.as_mut().poll(cx)
+        })
+        .await
     }
 
     async fn call(&mut self, call: GuestCall) -> Result<Result<(), String>> {
@@ -110,11 +120,11 @@ impl<'a> Instance<'a> {
         if guest.meter.has_exceeded() {
             return Verdict::Cpu;
         }
-        if guest.limiter.has_refused() {
-            return Verdict::Memory;
-        }
         if let Some(I32Exit(status)) = error.downcast_ref() {
             return Verdict::Exit(*status == 0);
+        }
+        if guest.limiter.has_refused() {
+            return Verdict::Memory;
         }
         match error.downcast_ref::<Trap>() {
             Some(Trap::StackOverflow) => Verdict::Stack,

@@ -33,8 +33,13 @@ impl MemoryLimiter {
         self.refused
     }
 
-    fn grow(&mut self, by: usize) -> bool {
-        let wanted = self.used.saturating_add(by as u64);
+    /// Whether it may grow. What is beyond the guest's own maximum fails anyway, and costs nothing.
+    fn grow(&mut self, now: usize, desired: usize, maximum: Option<usize>, size: usize) -> bool {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return true;
+        }
+        let by = desired.saturating_sub(now).saturating_mul(size) as u64;
+        let wanted = self.used.saturating_add(by);
         if wanted > self.limit {
             self.refused = true;
             return false;
@@ -45,13 +50,12 @@ impl MemoryLimiter {
 }
 
 impl ResourceLimiter for MemoryLimiter {
-    fn memory_growing(&mut self, now: usize, desired: usize, _: Option<usize>) -> Result<bool> {
-        Ok(self.grow(desired.saturating_sub(now)))
+    fn memory_growing(&mut self, now: usize, desired: usize, most: Option<usize>) -> Result<bool> {
+        Ok(self.grow(now, desired, most, 1))
     }
 
-    fn table_growing(&mut self, now: usize, desired: usize, _: Option<usize>) -> Result<bool> {
-        let elements = desired.saturating_sub(now);
-        Ok(self.grow(elements.saturating_mul(TABLE_ELEMENT)))
+    fn table_growing(&mut self, now: usize, desired: usize, most: Option<usize>) -> Result<bool> {
+        Ok(self.grow(now, desired, most, TABLE_ELEMENT))
     }
 }
 
@@ -65,7 +69,15 @@ mod tests {
         assert!(limiter.memory_growing(0, 65_536, None).unwrap());
         assert!(limiter.memory_growing(0, 65_536, None).unwrap());
         assert!(limiter.table_growing(0, 8_000, None).unwrap());
-        assert!(!limiter.has_refused());
+        assert!(
+            limiter
+                .memory_growing(65_536, 1 << 30, Some(65_536))
+                .unwrap()
+        );
+        assert!(
+            !limiter.has_refused(),
+            "its own maximum is no limit of ours"
+        );
         assert!(!limiter.memory_growing(65_536, 2 * 65_536, None).unwrap());
         assert!(limiter.has_refused());
         assert_eq!(limiter.peak(), 2 * 65_536 + 64_000);

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use crate::output::{Lines, Output};
 use crate::text::harmless;
@@ -28,8 +28,10 @@ struct State {
 }
 
 impl Printer {
-    /// The most bytes of one line; the rest begins another one.
+    /// Bytes after which a line is ended, whether the guest did or not.
     const LONGEST_LINE: usize = 4096;
+    /// What a line costs at least: an empty one is work, too.
+    const LEAST: usize = 64;
     /// The most bytes of one request, each of stdout and stderr. What is more is not printed.
     const MOST: usize = 64 * 1024;
     /// How much of the beginning is kept for the log.
@@ -74,17 +76,13 @@ impl Printer {
         if state.printed > Self::MOST {
             return;
         }
-        state.printed += line.len();
-        if state.printed > Self::MOST {
-            self.output.print(
-                self.lines,
-                b"(the handler printed more than 64 KiB: the rest is left out)\n",
-            );
+        state.printed += line.len().max(Self::LEAST);
+        let text = if state.printed > Self::MOST {
+            "(the handler printed more than 64 KiB: the rest is left out)".to_owned()
         } else {
-            let text = harmless(line.strip_suffix(b"\n").unwrap_or(&line));
-            self.output
-                .print(self.lines, format!("{text}\n").as_bytes());
-        }
+            harmless(line.strip_suffix(b"\n").unwrap_or(&line))
+        };
+        self.output.print(self.lines, text + "\n");
     }
 }
 
@@ -108,6 +106,9 @@ impl StdoutStream for Printer {
 #[wasmtime_wasi::async_trait]
 impl OutputStream for Printer {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        if bytes.len() > Self::PERMIT {
+            return Err(StreamError::trap("wrote more than check-write permitted"));
+        }
         self.print(&bytes);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The clock of an engine: one thread, however many guests run, which sleeps while none does.
+//! The clock of an engine: one thread, however many guests run, which sleeps while none computes.
 
 use std::io;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ struct Shared {
     ended: AtomicBool,
 }
 
-/// A guest that may run. The ticker ticks until this is dropped.
+/// A guest that computes. The ticker ticks until this is dropped.
 pub(super) struct Ticking<'a>(&'a Shared);
 
 impl Ticker {

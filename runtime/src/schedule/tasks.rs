@@ -1,6 +1,8 @@
 //! The tasks of one server. Dropping them aborts what runs.
 
+use std::future::poll_fn;
 use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 
 use tokio::task::JoinSet;
 
@@ -32,15 +34,20 @@ impl Tasks {
         }
     }
 
-    /// Waits for all of them.
+    /// Waits until none is left. Safe to cancel.
     pub(crate) async fn finished(&self) {
-        for tasks in [&self.running, &self.lingering] {
-            // Nothing is spawned any more: the set can be waited for outside its lock.
-            let mut tasks =
-                std::mem::take(&mut *tasks.lock().unwrap_or_else(PoisonError::into_inner));
-            while tasks.join_next().await.is_some() {}
-        }
+        poll_fn(|cx| {
+            ready!(poll_finished(&self.running, cx));
+            poll_finished(&self.lingering, cx)
+        })
+        .await;
     }
+}
+
+fn poll_finished(tasks: &Mutex<JoinSet<()>>, cx: &mut Context<'_>) -> Poll<()> {
+    let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
+    while ready!(tasks.poll_join_next(cx)).is_some() {}
+    Poll::Ready(())
 }
 
 /// Forgets the tasks that have ended.

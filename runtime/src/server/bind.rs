@@ -1,8 +1,8 @@
 //! From an address and a handler to a server: Python's constructor, `server_bind` and `server_activate`.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 
 use super::Server;
 use crate::access::Access;
@@ -110,6 +110,7 @@ impl Server {
             tasks: Tasks::default(),
             shutdown: Shutdown(ShutdownHandle::new()),
             taken: AtomicU64::new(0),
+            source: Mutex::new(None),
             listener,
             config,
         };

@@ -3,16 +3,17 @@
 mod bind;
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::runtime::{self, Handle};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::access::Counters;
 use crate::address::{ClientAddress, ServerAddress};
-use crate::admission::{Admission, Room, Verified};
+use crate::admission::{Admission, Verified};
 use crate::config::ServerConfig;
 use crate::error::ServeError;
 use crate::finish::Service;
@@ -46,6 +47,8 @@ pub struct Server {
     tasks: Tasks,
     shutdown: Shutdown,
     taken: AtomicU64,
+    /// The socket as the async runtime that served last knows it, while nobody serves.
+    source: Mutex<Option<(runtime::Id, Source)>>,
     listener: Listener,
 }
 
@@ -100,17 +103,18 @@ impl Server {
     ///
     /// # Panics
     ///
-    /// If it is polled outside a tokio runtime with its I/O and time drivers.
+    /// If the tokio runtime has no I/O or no time driver.
     pub async fn serve_forever(&self) -> Result<(), ServeError> {
         let serving = self.shutdown.0.serving();
-        let mut source = self.listener.attach(&self.config)?;
+        let mut source = self.attach()?;
         let mut due = self.hooks.service_actions();
         loop {
             tokio::select! {
                 biased;
                 () = serving.asked() => break,
                 () = after(due) => {}
-                (room, request) = self.get_request(&mut source) => self.take(room, request).await,
+                () = after(self.service.access.next_line()) => self.service.access.flush(),
+                request = self.get_request(&mut source) => self.take(request).await,
             }
             due = self.hooks.service_actions();
         }
@@ -133,19 +137,21 @@ impl Server {
     /// As [`Server::serve_forever`].
     pub async fn handle_request(&self) -> Result<Handled, ServeError> {
         let serving = self.shutdown.0.serving();
-        let mut source = self.listener.attach(&self.config)?;
-        tokio::select! {
+        let mut source = self.attach()?;
+        let handled = tokio::select! {
             biased;
-            () = serving.asked() => Ok(Handled::Shutdown),
-            (room, request) = self.get_request(&mut source) => {
-                self.take(room, request).await;
-                Ok(Handled::Request)
+            () = serving.asked() => Handled::Shutdown,
+            request = self.get_request(&mut source) => {
+                self.take(request).await;
+                Handled::Request
             }
             () = after(self.config.timeout) => {
                 self.hooks.handle_timeout();
-                Ok(Handled::Timeout)
+                Handled::Timeout
             }
-        }
+        };
+        self.keep(source)?;
+        Ok(handled)
     }
 
     /// Serves a connection that the program accepted by itself (TLS, one end of a pair): through
@@ -164,10 +170,9 @@ impl Server {
                 "this server handles datagrams, not streams",
             )));
         }
-        let room = self.admission.room().await;
         let arrival = Arrival::Connection(Socket::Foreign(Box::new(stream)));
         let request = self.number(arrival, client_address);
-        self.take(room, request).await;
+        self.take(request).await;
         Ok(())
     }
 
@@ -177,13 +182,14 @@ impl Server {
     /// [`ServerConfig::block_on_close`] is false; what runs then is aborted.
     pub async fn server_close(self) -> Closed {
         let Self {
+            source,
             listener,
             tasks,
             service,
             config,
             ..
         } = self;
-        drop(listener);
+        drop((source, listener));
         let patience = if config.block_on_close {
             config.drain_timeout
         } else {
@@ -219,16 +225,41 @@ impl Server {
         self
     }
 
+    /// Waits until no request runs: what [`Server::server_close`] does, without its limit. Safe to cancel.
+    pub async fn wait_for_requests(&self) {
+        self.tasks.finished().await;
+    }
+
     /// What was counted since the server was bound.
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.service.access.counters()
     }
 
-    async fn get_request(&self, source: &mut Source) -> (Room, Request) {
-        let room = self.admission.room().await;
+    /// The socket, registered with the async runtime that this is called in. It is worth keeping for the
+    /// next call of `handle_request`.
+    fn attach(&self) -> Result<Source, ServeError> {
+        let kept = self
+            .source
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        match kept {
+            Some((runtime, source)) if runtime == this_runtime()? => Ok(source),
+            _ => Ok(self.listener.attach(&self.config)?),
+        }
+    }
+
+    fn keep(&self, source: Source) -> Result<(), ServeError> {
+        let kept = Some((this_runtime()?, source));
+        *self.source.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+        Ok(())
+    }
+
+    async fn get_request(&self, source: &mut Source) -> Request {
+        self.admission.room().await;
         let (arrival, client_address) = source.get_request().await;
-        (room, self.number(arrival, client_address))
+        self.number(arrival, client_address)
     }
 
     fn number(&self, arrival: Arrival, client_address: ClientAddress) -> Request {
@@ -242,8 +273,8 @@ impl Server {
     }
 
     /// Admission, and then the schedule.
-    async fn take(&self, room: Room, request: Request) {
-        match self.admission.verify_request(request, room, &self.hooks) {
+    async fn take(&self, request: Request) {
+        match self.admission.verify_request(request, &self.hooks).await {
             Verified::Admitted(admitted) => {
                 let schedule = self.config.schedule;
                 schedule::process_request(schedule, &self.service, &self.tasks, admitted).await;
@@ -258,6 +289,11 @@ impl AsFd for Server {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.listener.as_fd()
     }
+}
+
+fn this_runtime() -> Result<runtime::Id, ServeError> {
+    let handle = Handle::try_current().map_err(std::io::Error::other)?;
+    Ok(handle.id())
 }
 
 /// Waits for a time, or for ever.

@@ -1,12 +1,13 @@
 //! One connection and its faces: a socket (`recv`, `send`), a file to read (`rfile`), a file to write
 //! (`wfile`).
 //!
-//! `socket` is what the bytes move through, `connection` is its state, which the host keeps and the guest
-//! never owns; `rfile` and `wfile` are the bridges to `wasi:io`.
+//! `socket` is what the bytes move through and `state` how they do; `connection` is what the host keeps and the
+//! guest never owns; `rfile` and `wfile` are the bridges to `wasi:io`.
 
 mod connection;
 mod rfile;
 mod socket;
+mod state;
 mod wfile;
 
 pub(crate) use connection::{Connection, Half};

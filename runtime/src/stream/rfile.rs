@@ -1,10 +1,11 @@
 //! Python's `rfile`: the bytes that the client sends, as a `wasi:io` stream.
 
+use std::task::Poll;
+
 use bytes::Bytes;
 use wasmtime_wasi::p2::{InputStream, Pollable, StreamError, StreamResult};
 
 use super::{Connection, Failure};
-use std::task::{Context, Poll, Waker};
 
 /// The reading face of a connection.
 pub(crate) struct Rfile {
@@ -56,8 +57,7 @@ impl InputStream for Rfile {
         if size == 0 {
             return Ok(Bytes::new());
         }
-        let mut noop = Context::from_waker(Waker::noop());
-        match self.connection.poll_recv(&mut noop, size) {
+        match self.connection.recv_now(size) {
             Poll::Pending => Ok(Bytes::new()),
             Poll::Ready(read) => self.settle(read),
         }

@@ -1,0 +1,21 @@
+//! One binary of integration tests, a module a topic.
+
+mod addresses; // IPv6, every interface, names, sockets that somebody else has bound
+mod admission; // more requests than may run at once
+mod cache; // compiled code on disk
+mod command; // what the command says, and with which exit code
+mod conduct; // clients that reset, half-close, say nothing, send too much or read slowly; what the contract says
+mod endurance; // what a server must survive
+mod examples; // the examples, asked by clients of the tutorials' kinds
+mod failures; // each way in which a handler can end, and the good request after it
+mod isolation; // what a handler can reach beside its request: nothing
+mod library; // the library itself: servers inside this process
+mod lifecycle; // signals, draining, a number of requests
+mod limits; // memory, computing, wall and idle time, and who must not meet them
+mod log; // what is logged of requests, in which form; and what handlers print
+mod matrix; // every transport with every schedule, from one body
+mod newcomer; // what the README tells a newcomer
+mod packets; // datagrams: their length, their silence, where an answer leaves from
+mod python; // client programs of Python's documentation, and netcat
+mod readmes; // every example's README, followed
+mod unix; // files, modes and names of Unix sockets

@@ -1,0 +1,27 @@
+//! What the integration tests stand on.
+//!
+//! `guests` builds handlers, `server` runs the command `runtime`, `clients` talk to it over every transport,
+//! `tools` looks for programs that a test runs beside it. Nothing here sleeps: everything waits for an event, for
+//! half a minute at most.
+
+mod clients;
+mod guests;
+mod output;
+mod server;
+mod tools;
+
+use std::time::Duration;
+
+pub use clients::{Address, Client};
+pub use guests::{cache_folder, cleared, example, guest, root, target_folder};
+pub use server::{Ended, Serve, Server, command, embedded};
+pub use tools::{command_output, run_with_input, tool};
+
+/// The longest that anything may take: far more than anything does, so that only what hangs meets it.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The transports, in the words of `--proto`.
+pub const TRANSPORTS: [&str; 4] = ["tcp", "udp", "unix", "unixgram"];
+
+/// The schedules.
+pub const SCHEDULES: [&str; 2] = ["sync", "threaded"];
