@@ -56,6 +56,9 @@
 //! it, too, without `finish`. Errors are [`std::io::Error`]s of the kinds that a socket has; [`ErrorCode`] says
 //! more.
 //!
+//! What a handler prints is the server's to show, line by line. Rust keeps an unfinished line to itself: end
+//! it, or flush it, before `finish` returns.
+//!
 //! # What it costs
 //!
 //! A handler imports only those functions of the contract that it calls, beside what Rust's standard library

@@ -65,9 +65,8 @@ impl Service {
     pub(crate) fn refuse(&self, request: Request, refusal: Refusal) {
         let mut ending = Ending::new(self, &request);
         ending.report.outcome = Outcome::Refused(refusal);
-        if let Arrival::Connection(socket) = request.arrival {
-            drop(socket);
-        }
+        // Closed first: the report is of a request that has ended.
+        drop(request.arrival);
     }
 
     async fn finish_stream(
@@ -150,7 +149,7 @@ impl From<Cut> for Outcome {
     fn from(cut: Cut) -> Self {
         match cut {
             Cut::Wall => Self::Wall,
-            Cut::Idle => Self::Idle,
+            Cut::Idle(fault) => Self::Idle(fault),
             Cut::Panic => {
                 Self::Host("the runtime panicked; the text is on standard error".to_owned())
             }
@@ -162,7 +161,7 @@ impl From<Cut> for Outcome {
 fn ended_by_itself(outcome: &Outcome) -> bool {
     !matches!(
         outcome,
-        Outcome::Cpu | Outcome::Wall | Outcome::Idle | Outcome::Host(_)
+        Outcome::Cpu | Outcome::Wall | Outcome::Idle(_) | Outcome::Host(_)
     )
 }
 

@@ -33,6 +33,12 @@
 //! `server` puts them in a row; `handler` loads what they run; `sandbox` is all of wasmtime, and `stream` the
 //! bridge between a socket and `wasi:io`.
 
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "this runtime serves on Linux. Another Unix needs its own form of what only Linux has: see \"Systems\" in \
+     runtime/ARCHITECTURE.md"
+);
+
 mod access;
 mod address;
 mod admission;

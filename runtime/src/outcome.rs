@@ -32,8 +32,9 @@ pub enum Outcome {
     Cpu,
     /// The request took longer than its wall limit.
     Wall,
-    /// No byte moved for [`Limits::idle_limit`](crate::Limits::idle_limit).
-    Idle,
+    /// No byte moved for [`Limits::idle_limit`](crate::Limits::idle_limit): the client's fault if the
+    /// handler was waiting for it, and else the handler's.
+    Idle(Fault),
     /// The connection failed, and `handle` returned an error after that.
     ClientGone,
     /// The request was never given to a handler.
@@ -90,7 +91,7 @@ impl Outcome {
             Self::Stack => "stack",
             Self::Cpu => "cpu",
             Self::Wall => "wall",
-            Self::Idle => "idle",
+            Self::Idle(_) => "idle",
             Self::ClientGone => "client-gone",
             Self::Refused(Refusal::Full) => "refused-full",
             Self::Refused(Refusal::Verify) => "refused-verify",
@@ -111,7 +112,8 @@ impl Outcome {
             | Self::Stack
             | Self::Cpu
             | Self::Wall => Some(Fault::Handler),
-            Self::Idle | Self::ClientGone => Some(Fault::Client),
+            Self::Idle(fault) => Some(*fault),
+            Self::ClientGone => Some(Fault::Client),
             Self::Refused(_) | Self::Aborted => Some(Fault::Operator),
             Self::Host(_) => Some(Fault::Host),
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::meter::CpuMeter;
+use crate::outcome::Fault;
 use crate::stream::Connection;
 
 /// What is watched while a guest runs. Timers are only made when there is something to wait for.
@@ -22,7 +23,8 @@ pub(crate) struct Watch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut {
     Wall,
-    Idle,
+    /// Whose fault it was.
+    Idle(Fault),
     /// The host's side of a call panicked.
     Panic,
 }
@@ -77,7 +79,10 @@ impl Watch {
         poll_fn(|cx| match connection.poll_drain(cx) {
             // The guest has ended well: a client that leaves now changes nothing.
             Poll::Ready(_) => Poll::Ready(Ok(())),
-            Poll::Pending => self.poll_cut(cx).map(Err),
+            Poll::Pending => self.poll_cut(cx).map(|cut| match cut {
+                Cut::Idle(_) => Err(Cut::Idle(Fault::Client)),
+                other => Err(other),
+            }),
         })
         .await
     }
@@ -104,7 +109,12 @@ impl Watch {
             ready!(timer.poll(cx));
             let due = connection.last_moved() + *limit;
             if due <= Instant::now() {
-                return Poll::Ready(Cut::Idle);
+                let fault = if connection.waits_for_client() {
+                    Fault::Client
+                } else {
+                    Fault::Handler
+                };
+                return Poll::Ready(Cut::Idle(fault));
             }
             timer.reset(due);
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -271,25 +271,6 @@ impl Server {
     #[must_use]
     pub fn stderr(&self) -> String {
         self.err.text()
-    }
-
-    /// Waits until none of its threads has anything to do: its handlers wait for their clients.
-    pub fn wait_until_idle(&self) {
-        let until = Instant::now() + PATIENCE;
-        while !self.is_idle() {
-            assert!(Instant::now() < until, "the server is always busy:\n{self}");
-            std::thread::yield_now();
-        }
-    }
-
-    /// True if all its threads sleep, by the third word of proc_pid_stat(5), after the name in brackets.
-    fn is_idle(&self) -> bool {
-        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid()));
-        threads.expect("it runs").flatten().all(|thread| {
-            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
-            stat.rsplit_once(") ")
-                .is_none_or(|(_, rest)| rest.starts_with('S'))
-        })
     }
 
     /// Its process identifier.

@@ -2,6 +2,7 @@
 //! and `wfile` only refer to it, so that no order of dropping them closes anything.
 
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -19,6 +20,17 @@ use crate::meter::CpuMeter;
 pub(crate) struct Connection {
     state: Arc<Mutex<State>>,
     meter: Arc<CpuMeter>,
+    /// Calls of the guest that wait for its client now.
+    waiting: Arc<AtomicUsize>,
+}
+
+/// One of them, until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
 }
 
 /// Which half of a connection to end.
@@ -35,6 +47,7 @@ impl Connection {
         Self {
             state: Arc::new(Mutex::new(State::new(socket, timeout, Arc::clone(&meter)))),
             meter,
+            waiting: Arc::default(),
         }
     }
 
@@ -66,6 +79,8 @@ impl Connection {
         &self,
         mut poll: impl FnMut(&mut State, &mut Context<'_>) -> Poll<Result<T, Failure>>,
     ) -> Result<T, Failure> {
+        self.waiting.fetch_add(1, Relaxed);
+        let _waiting = Waiting(&self.waiting);
         let mut waited = false;
         let operation = poll_fn(|cx| {
             let polled = poll(&mut self.lock(), cx);
@@ -133,6 +148,11 @@ impl Connection {
     /// Hands the queue to the socket, and then its end, if it has been asked for.
     pub(crate) fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         self.lock().poll_drain(cx)
+    }
+
+    /// True while the guest is in a call that waits for its client.
+    pub(crate) fn waits_for_client(&self) -> bool {
+        self.waiting.load(Relaxed) > 0
     }
 
     /// True if the connection itself failed: the client is gone.

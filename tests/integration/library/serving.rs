@@ -187,7 +187,7 @@ async fn three_servers_in_one_process_keep_their_own_limits() {
     assert_eq!(ask(&small, "allocate 16000000").await, "");
     assert_eq!(ask(&middle, "allocate 16000000").await, "16000000");
     assert_eq!(ask(&packets, "allocate 16000000").await, "16000000");
-    assert_eq!(ask(&small, "compute 400").await, "");
+    assert_eq!(ask(&small, "compute 30000").await, "");
     assert_eq!(ask(&middle, "compute 400").await, "computed");
     for server in &servers {
         soon(server.shutdown_handle().shutdown()).await;
