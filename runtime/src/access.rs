@@ -140,7 +140,7 @@ impl Access {
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         if refusals.since > 0 {
             refusals.last_line = Some(Instant::now());
-            tracing::warn!(target: "access", refused = std::mem::take(&mut refusals.since), "more refused");
+            tracing::warn!(target: "access", refused = std::mem::take(&mut refusals.since), "requests refused since the last line");
         }
     }
 }

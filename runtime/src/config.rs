@@ -74,7 +74,7 @@ macro_rules! words {
             fn from_str(word: &str) -> Result<Self, ConfigError> {
                 match word {
                     $($word => Ok($value),)+
-                    _ => Err(ConfigError::new(concat!("one of", $(" ", $word),+).to_owned())),
+                    _ => Err(ConfigError::new(format!("choose {}", [$($word),+].join(" or ")))),
                 }
             }
         }
@@ -89,7 +89,7 @@ words!(AccessLog, "failed" => Self::Failed, "all" => Self::All, "none" => Self::
 ///
 /// ```
 /// let error = "often".parse::<runtime::AccessLog>().unwrap_err();
-/// assert_eq!(error.to_string(), "one of failed all none");
+/// assert_eq!(error.to_string(), "choose failed or all or none");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{help}")]
@@ -179,7 +179,7 @@ impl Limits {
         ] {
             if limit == Some(Duration::ZERO) {
                 return Err(ConfigError::new(format!(
-                    "{name} is zero: leave nothing to do, or say none for no limit"
+                    "{name} is 0: nothing could ever run; choose more, or none for no limit"
                 )));
             }
         }
@@ -297,7 +297,7 @@ impl ServerConfig {
         } else if !(1..=65_535).contains(&self.max_packet_size) {
             "max-packet-size must be from 1 to 65535 bytes, which is the longest datagram there is"
         } else if self.read_timeout == Some(Duration::ZERO) {
-            "read-timeout is zero: no read could ever wait; leave it out for no time-out"
+            "read-timeout is 0: no read could ever wait; leave it out for no time-out"
         } else if self.socket_mode.is_some_and(|mode| mode > 0o777) {
             "socket-mode has permission bits only, from 0 to 0777"
         } else {

@@ -183,7 +183,8 @@ pub struct Report {
     pub bytes_in: u64,
     /// Bytes that the kernel took for the client.
     pub bytes_out: u64,
-    /// The largest sum of the handler's linear memories and tables, in bytes; 0 if it never started.
+    /// The largest sum of the handler's linear memories and tables, in bytes; 0 if it never started, or
+    /// was aborted with the server.
     pub peak_memory: u64,
 }
 

@@ -1,11 +1,15 @@
 //! Unix sockets: their files, their modes, the abstract name space, and clients without a name.
 
 use std::fs;
+use std::io::{IoSlice, Read as _};
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd as _;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
-use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::process::Signal;
 use tempfile::TempDir;
 use tests::{Address, PATIENCE, Serve, guest};
@@ -216,4 +220,27 @@ fn a_long_queue_of_connections_is_taken() {
     for client in &mut clients {
         assert_eq!(client.answer().expect("an answer"), "QUEUED");
     }
+}
+
+/// The kernel ends a read at each message that carries descriptors, however much follows.
+#[test]
+fn a_client_that_sends_descriptors_with_every_byte_is_heard() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Serve::new(guest("misbehave"))
+        .on("unix", folder.path())
+        .start();
+    let client = UnixStream::connect(server.address().path()).expect("connected");
+    let descriptor = std::fs::File::open("/dev/null").expect("a descriptor");
+    for byte in b"upper abc\n" {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let descriptors = [descriptor.as_fd()];
+        assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
+        let bytes = [IoSlice::new(std::slice::from_ref(byte))];
+        sendmsg(&client, &bytes, &mut control, SendFlags::empty()).expect("sent");
+    }
+    client.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let mut answer = String::new();
+    (&client).read_to_string(&mut answer).expect("an answer");
+    assert_eq!(answer, "ABC");
 }

@@ -144,7 +144,8 @@ fn parse_unix(text: &str) -> Result<UnixName, AddressError> {
 }
 
 fn parse_host(text: &str) -> Result<Place, AddressError> {
-    let help = "write HOST:PORT, as in 127.0.0.1:9999 or [::1]:9999, or :9999 for every interface";
+    let help = "write HOST:PORT, as in 127.0.0.1:9999 or [::1]:9999, or :9999 for every interface; a path \
+                needs the transport unix or unixgram";
     let (host, port) = text
         .rsplit_once(':')
         .ok_or_else(|| AddressError::new(text, help))?;

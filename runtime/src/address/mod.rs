@@ -89,7 +89,7 @@ impl FromStr for Transport {
 /// assert!(error.to_string().contains("write HOST:PORT"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{given:?} is not an address to bind: {help}")]
+#[error("{given:?}: {help}")]
 pub struct AddressError {
     given: String,
     help: String,

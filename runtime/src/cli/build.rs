@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
 
 const TARGET: &str = "wasm32-wasip2";
 
@@ -27,8 +28,47 @@ pub(super) fn component(handler: &Path) -> Result<PathBuf> {
         "{} is a folder without a Cargo.toml: give a handler crate's folder, or a .wasm file",
         handler.display()
     );
+    check_package(handler)?;
     add_target(handler)?;
     build(handler)
+}
+
+/// A folder that cannot become a component says so before anything is built.
+fn check_package(folder: &Path) -> Result<()> {
+    let metadata = Command::new("cargo")
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .current_dir(folder)
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot run cargo: a handler's folder needs a Rust toolchain to be built")?;
+    ensure!(
+        metadata.status.success(),
+        "{} is no Rust package",
+        folder.display()
+    );
+    let metadata: Value = serde_json::from_slice(&metadata.stdout)?;
+    let manifest = folder.join("Cargo.toml").canonicalize()?;
+    let packages = metadata.get("packages").and_then(Value::as_array);
+    let package = packages
+        .into_iter()
+        .flatten()
+        .find(|package| package["manifest_path"].as_str().map(Path::new) == Some(&manifest));
+    let Some(package) = package else {
+        bail!(
+            "{} is a workspace: name the folder of one handler",
+            folder.display()
+        );
+    };
+    let kinds = package["targets"].as_array().into_iter().flatten();
+    let mut kinds = kinds
+        .filter_map(|target| target["crate_types"].as_array())
+        .flatten();
+    ensure!(
+        kinds.any(|kind| kind == "cdylib"),
+        "{} builds no component: its Cargo.toml needs [lib] crate-type = [\"cdylib\"]",
+        folder.display()
+    );
+    Ok(())
 }
 
 /// Adds the target to the toolchain, if it is missing.
@@ -84,9 +124,9 @@ fn build(folder: &Path) -> Result<PathBuf> {
 }
 
 /// The component that one of cargo's messages tells of, if it does.
-fn component_of(message: &serde_json::Value) -> Option<PathBuf> {
+fn component_of(message: &Value) -> Option<PathBuf> {
     let files = message.get("filenames")?.as_array()?;
-    let files = files.iter().filter_map(serde_json::Value::as_str);
+    let files = files.iter().filter_map(Value::as_str);
     files
         .filter(|file| {
             Path::new(file)

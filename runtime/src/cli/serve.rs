@@ -14,6 +14,9 @@ use crate::{AccessLog, BindAddress, Limits, Schedule, ServerConfig, Transport, W
 /// SIGTERM and SIGINT stop accepting and wait for running requests; a second one stops at once. SIGHUP is
 /// ignored.
 ///
+/// TIME is a number with its unit, as in 500ms, 10s or 5m; SIZE is bytes, as in 65536, 64KiB or 1MB; none
+/// means no limit.
+///
 /// Exit codes: 0 a clean end; 1 the handler or the socket cannot be used; 2 a usage error; 3 requests were
 /// cut short when the server ended.
 #[derive(Debug, Args)]
@@ -26,7 +29,8 @@ pub(super) struct Serve {
     /// The handler: a component (.wasm), or the folder of a handler crate
     ///
     /// A folder is built first, for wasm32-wasip2 in release. That runs its build scripts and macros as
-    /// native code: do it with your own code only; somebody else's handler comes as a .wasm file.
+    /// native code: do it with your own code only; somebody else's handler comes as a .wasm file. The target
+    /// is added with rustup if it is missing.
     #[arg(long, value_name = "FILE|FOLDER")]
     pub(super) handler: PathBuf,
 
@@ -75,7 +79,9 @@ struct LimitFlags {
     max_memory: Size,
 
     /// CPU time, precise to about 10 ms; for a stream, since the handler last had to wait for its client
-    #[arg(long, value_name = "TIME|none", default_value_t = TimeOrNone(Limits::default().cpu_limit))]
+    ///
+    /// A handler that spins costs one core for that long.
+    #[arg(long, value_name = "TIME|none", allow_hyphen_values = true, default_value_t = TimeOrNone(Limits::default().cpu_limit))]
     cpu_limit: TimeOrNone,
 
     /// Time from a request's beginning to its end, waiting included [default: 10s for datagrams, none for
@@ -83,18 +89,22 @@ struct LimitFlags {
     ///
     /// A stream has none by default, since an honest conversation may be long; --idle-limit stands in its
     /// place.
-    #[arg(long, value_name = "TIME|none")]
+    #[arg(long, value_name = "TIME|none", allow_hyphen_values = true)]
     wall_limit: Option<TimeOrNone>,
 
     /// Time in which no byte of a stream moved either way; the default is nginx's proxy_timeout
-    #[arg(long, value_name = "TIME|none", default_value_t = TimeOrNone(Limits::default().idle_limit))]
+    #[arg(long, value_name = "TIME|none", allow_hyphen_values = true, default_value_t = TimeOrNone(Limits::default().idle_limit))]
     idle_limit: TimeOrNone,
 
     /// Requests that run at once under the threaded schedule
+    ///
+    /// The default is about an eighth of what Linux's default vm.max_map_count carries.
     #[arg(long, value_name = "N", default_value_t = defaults().max_concurrency)]
     max_concurrency: u32,
 
     /// Above --max-concurrency: refuse (close at once, counted) or wait (leave them in the kernel's queue)
+    ///
+    /// By default a client learns at once that there is no room, and the operator can count it.
     #[arg(long, value_name = "refuse|wait", default_value = "refuse")]
     when_full: WhenFull,
 
@@ -110,7 +120,7 @@ struct LimitFlags {
 struct Attributes {
     /// Connections that the kernel keeps until they are accepted; it caps this at somaxconn
     ///
-    /// Python's 5 makes a Unix client's connect fail at the seventh.
+    /// With Python's 5, the seventh client of a Unix socket waits, or fails if it does not block.
     #[arg(long, value_name = "N", default_value_t = defaults().request_queue_size)]
     request_queue_size: u32,
 
@@ -123,16 +133,21 @@ struct Attributes {
     #[arg(long)]
     allow_reuse_port: bool,
 
-    /// The longest datagram in bytes; what is longer is delivered cut short, and marked
-    #[arg(long, value_name = "BYTES", default_value_t = defaults().max_packet_size)]
-    max_packet_size: usize,
+    /// The longest datagram; what is longer is delivered cut short, and marked. The default is Python's
+    #[arg(long, value_name = "SIZE", default_value_t = Size(defaults().max_packet_size as u64))]
+    max_packet_size: Size,
 
     /// TCP_NODELAY: send small writes at once
     #[arg(long)]
     disable_nagle_algorithm: bool,
 
     /// How long one read or write of a stream may wait (Python's timeout of StreamRequestHandler)
-    #[arg(long, value_name = "TIME|none", default_value = "none")]
+    #[arg(
+        long,
+        value_name = "TIME|none",
+        allow_hyphen_values = true,
+        default_value = "none"
+    )]
     read_timeout: TimeOrNone,
 
     /// Permission bits of a Unix socket's file, in octal [default: what the umask leaves]
@@ -157,15 +172,15 @@ pub(super) struct LogFlags {
     pub(super) cache_dir: Option<PathBuf>,
 
     /// The form of log lines
-    #[arg(long, value_enum, default_value_t = LogFormat::Human)]
+    #[arg(long, value_name = "human|json", value_enum, default_value_t = LogFormat::Human)]
     pub(super) log_format: LogFormat,
 
     /// The least important lines to log: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub(super) log_level: tracing::level_filters::LevelFilter,
 
-    /// Requests that are worth a line: failed, all or none
-    #[arg(long, value_name = "WHICH", default_value = "failed")]
+    /// Requests that are worth a line: failed (as Python, silent about the others), all or none
+    #[arg(long, value_name = "failed|all|none", default_value = "failed")]
     access_log: AccessLog,
 }
 
@@ -187,8 +202,11 @@ impl Serve {
     pub(super) fn check(&self) -> Result<(), String> {
         self.schedule()?;
         self.address()?;
-        self.limits().check().map_err(|error| error.to_string())?;
-        self.config()?.check().map_err(|error| error.to_string())
+        // What the library calls a setting is the flag's name.
+        self.limits()
+            .check()
+            .map_err(|error| format!("--{error}"))?;
+        self.config()?.check().map_err(|error| format!("--{error}"))
     }
 
     pub(super) fn address(&self) -> Result<BindAddress, String> {
@@ -239,7 +257,7 @@ impl Serve {
             request_queue_size: *request_queue_size,
             allow_reuse_address: *allow_reuse_address,
             allow_reuse_port: *allow_reuse_port,
-            max_packet_size: *max_packet_size,
+            max_packet_size: usize::try_from(max_packet_size.0).unwrap_or(usize::MAX),
             disable_nagle_algorithm: *disable_nagle_algorithm,
             read_timeout: read_timeout.0,
             socket_mode: socket_mode.map(|mode| mode.0),

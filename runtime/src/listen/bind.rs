@@ -192,6 +192,7 @@ fn endpoint(address: &SockAddr) -> Endpoint {
 fn socket_error(address: &BindAddress, reason: io::Error) -> BindError {
     let help = match reason.raw_os_error() {
         Some(nix::libc::EADDRINUSE) => "another program is there: stop it, or bind elsewhere",
+        Some(nix::libc::EEXIST) => "what is there is no socket: remove it, or bind elsewhere",
         Some(nix::libc::EADDRNOTAVAIL) => "this machine has no such address",
         Some(nix::libc::EACCES | nix::libc::EPERM) if address.transport().is_unix() => {
             "this user may not write there: choose another folder"

@@ -52,7 +52,8 @@ fn remove_stale(socket: &Socket, path: &Path) -> io::Result<()> {
         return Ok(());
     };
     if !metadata.file_type().is_socket() {
-        return Err(in_use());
+        // As bind(2) would say it of a socket: something is there.
+        return Err(io::Error::from_raw_os_error(nix::libc::EEXIST));
     }
     let probe = Socket::new(Domain::UNIX, socket.r#type()?, None)?;
     probe.set_nonblocking(true)?;

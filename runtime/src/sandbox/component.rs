@@ -191,7 +191,8 @@ fn check_imports(
         help: if import.starts_with(CONTRACT) {
             format!("this runtime serves version {VERSION} of the contract ({text})")
         } else if text.contains("matching implementation was not found") {
-            "a handler has its request and WASI 0.2 (io, clocks, random, cli, filesystem, sockets)"
+            "a handler has its request and WASI 0.2 (io, clocks, random, cli, filesystem, sockets); with \
+             jco, build with -d http fetch-event"
                 .to_owned()
         } else {
             text

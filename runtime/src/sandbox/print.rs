@@ -78,7 +78,7 @@ impl Printer {
         }
         state.printed += line.len().max(Self::LEAST);
         let text = if state.printed > Self::MOST {
-            "(the handler printed more than 64 KiB: the rest is left out)".to_owned()
+            "(the handler printed too much: the rest is left out)".to_owned()
         } else {
             harmless(line.strip_suffix(b"\n").unwrap_or(&line))
         };

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -19,7 +19,7 @@ pub(crate) enum Socket {
     Foreign(Box<dyn ForeignStream>),
 }
 
-/// Calls the same method of `AsyncRead` or `AsyncWrite` on whichever stream it is.
+/// Calls the same method of `AsyncWrite` on whichever stream it is.
 macro_rules! forward {
     ($self:ident, $stream:ident => $call:expr) => {
         match $self.get_mut() {
@@ -45,7 +45,31 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        forward!(self, stream => stream.poll_read(cx, buf))
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Unix(stream) => poll_read_unix(stream, cx, buf),
+            Self::Foreign(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+/// A read of a Unix socket ends at a message that carries descriptors, however much follows; tokio's own
+/// `poll_read` takes every short read for the last one, and would wait for bytes that are there already.
+fn poll_read_unix(
+    stream: &UnixStream,
+    cx: &mut Context<'_>,
+    buf: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    loop {
+        ready!(stream.poll_read_ready(cx))?;
+        match stream.try_read(buf.initialize_unfilled()) {
+            Ok(count) => {
+                buf.advance(count);
+                return Poll::Ready(Ok(()));
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Poll::Ready(Err(error)),
+        }
     }
 }
 

@@ -24,8 +24,9 @@ pub(crate) fn handle(request: StreamRequest) -> Ended {
         }
         "socket-send" => send(&request, &pattern(number(argument))),
         "wfile-write" => write(&wfile(&request)?, &pattern(number(argument))),
-        "write-then-fail" => {
-            write(&wfile(&request)?, &pattern(number(argument)))?;
+        "fill-then-fail" => {
+            let length = fill(&wfile(&request)?)?;
+            println!("wrote {length}");
             Err("written, then failed".to_owned())
         }
         "blocking-write" => {
@@ -128,6 +129,21 @@ fn write(wfile: &OutputStream, mut bytes: &[u8]) -> Ended {
         bytes = later;
     }
     Ok(())
+}
+
+/// Writes until there is no room, and returns how much that was.
+fn fill(wfile: &OutputStream) -> Result<u64, String> {
+    let mut length = 0;
+    loop {
+        let room = wfile.check_write().map_err(|error| stream_text(&error))?;
+        if room == 0 {
+            return Ok(length);
+        }
+        wfile
+            .write(&pattern(room))
+            .map_err(|error| stream_text(&error))?;
+        length += room;
+    }
 }
 
 fn rfile(request: &StreamRequest) -> Result<InputStream, String> {
