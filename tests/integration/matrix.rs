@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use tests::{Client, Serve, Server, example, guest};
+use tests::{Client, Serve, Server, c_guest, example, guest};
 
 /// A test for each pair, all of the same body.
 macro_rules! matrix {
@@ -23,7 +23,7 @@ macro_rules! matrix {
     };
 }
 
-matrix!(upper, bare, fresh, told, order);
+matrix!(upper, bare, in_c, fresh, told, order);
 
 fn serve(handler: PathBuf, transport: &str, schedule: &str, folder: &Path) -> Server {
     let serve = Serve::new(handler).on(transport, folder);
@@ -65,8 +65,19 @@ fn upper(transport: &str, schedule: &str) {
 
 /// A guest without SDK, standard library and WASI.
 fn bare(transport: &str, schedule: &str) {
+    shouts(guest("bare"), transport, schedule);
+}
+
+/// A guest in another language.
+fn in_c(transport: &str, schedule: &str) {
+    if let Some(plain) = c_guest("plain") {
+        shouts(plain, transport, schedule);
+    }
+}
+
+fn shouts(handler: PathBuf, transport: &str, schedule: &str) {
     let folder = tempfile::tempdir().expect("a folder");
-    let server = serve(guest("bare"), transport, schedule, folder.path());
+    let server = serve(handler, transport, schedule, folder.path());
     several(|number| {
         assert_eq!(
             server.ask(format!("hello {number}")),

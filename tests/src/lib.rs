@@ -4,6 +4,7 @@
 //! `tools` looks for programs that a test runs beside it. Nothing here sleeps: everything waits for an event, for
 //! half a minute at most.
 
+mod c_guest;
 mod clients;
 mod guests;
 mod output;
@@ -12,6 +13,7 @@ mod tools;
 
 use std::time::Duration;
 
+pub use c_guest::c_guest;
 pub use clients::{Address, Client};
 pub use guests::{cache_folder, cleared, example, guest, root, target_folder};
 pub use server::{Ended, Serve, Server, command, embedded};
