@@ -110,10 +110,11 @@ fn the_documentations_threaded_clients() {
     let Some(said) = python(THREADS, &server, &[]) else {
         return;
     };
-    let mut lines: Vec<&str> = said.lines().collect();
-    lines.sort_unstable();
-    let told = [1, 2, 3].map(|number| format!("Received: HELLO WORLD {number}"));
-    assert_eq!(lines, told);
+    // Python's threads print a line and its end one after the other, so that lines may run into each other.
+    for number in 1..=3 {
+        let told = format!("Received: HELLO WORLD {number}");
+        assert_eq!(said.matches(&told).count(), 1, "{said:?}");
+    }
 }
 
 #[test]
