@@ -197,10 +197,11 @@ impl<'a> Ending<'a> {
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        self.report.duration = self.taken.elapsed();
-        if let Some(connection) = &self.connection {
+        // Let go of, so that it is closed, unless it lingers, before anybody hears of its end.
+        if let Some(connection) = self.connection.take() {
             (self.report.bytes_in, self.report.bytes_out) = connection.bytes_moved();
         }
+        self.report.duration = self.taken.elapsed();
         self.service.access.record(&self.report);
     }
 }
