@@ -1,10 +1,11 @@
 //! The last station: a request's report becomes a line in the log, a count, and the hooks' to see.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
 
 use crate::config::AccessLog;
 use crate::hooks::HookCaller;
@@ -40,6 +41,8 @@ pub(crate) struct Access {
     refused: AtomicU64,
     truncated: AtomicU64,
     refusals: Mutex<Refusals>,
+    /// There are refusals that no line has told yet.
+    untold: Notify,
 }
 
 /// Refusals since the last line about them: a flood of requests must not become a flood of lines.
@@ -50,9 +53,6 @@ struct Refusals {
 }
 
 impl Access {
-    /// The shortest time between two lines about refusals.
-    const REFUSALS: Duration = Duration::from_secs(1);
-
     pub(crate) fn new(log: AccessLog, hooks: HookCaller) -> Self {
         Self {
             log,
@@ -62,6 +62,7 @@ impl Access {
             refused: AtomicU64::new(0),
             truncated: AtomicU64::new(0),
             refusals: Mutex::default(),
+            untold: Notify::new(),
         }
     }
 
@@ -117,31 +118,49 @@ impl Access {
         if self.log == AccessLog::None {
             return;
         }
-        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut refusals = self.lock_refusals();
         refusals.since += 1;
-        if refusals
-            .last_line
-            .is_none_or(|last| last.elapsed() >= Self::REFUSALS)
-        {
+        if refusals.wait().is_zero() {
             refusals.last_line = Some(Instant::now());
             warning(report, Some(std::mem::take(&mut refusals.since)));
+        } else {
+            self.untold.notify_one();
         }
     }
 
-    /// How long until [`Access::flush`] has something to say; none if no refusal waits for its line.
-    pub(crate) fn next_line(&self) -> Option<Duration> {
-        let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = refusals.last_line.filter(|_| refusals.since > 0)?;
-        Some(Self::REFUSALS.saturating_sub(last.elapsed()))
+    /// Says, as often as it may, what refusals no line has told yet. It never ends.
+    pub(crate) async fn tell_refusals(&self) {
+        loop {
+            self.untold.notified().await;
+            let wait = self.lock_refusals().wait();
+            sleep(wait).await;
+            self.flush();
+        }
     }
 
     /// Says what refusals no line has told yet.
     pub(crate) fn flush(&self) {
-        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut refusals = self.lock_refusals();
         if refusals.since > 0 {
             refusals.last_line = Some(Instant::now());
             tracing::warn!(target: "access", refused = std::mem::take(&mut refusals.since), "requests refused since the last line");
         }
+    }
+
+    fn lock_refusals(&self) -> MutexGuard<'_, Refusals> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Refusals {
+    /// The shortest time between two lines about refusals.
+    const PAUSE: Duration = Duration::from_secs(1);
+
+    /// How long until the next line may be written.
+    fn wait(&self) -> Duration {
+        self.last_line.map_or(Duration::ZERO, |last| {
+            Self::PAUSE.saturating_sub(last.elapsed())
+        })
     }
 }
 

@@ -2,9 +2,11 @@
 //!
 //! Only this room makes an [`Admitted`] request, and nothing else is scheduled.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 
 use crate::config::{Schedule, ServerConfig, WhenFull};
 use crate::hooks::HookCaller;
@@ -13,12 +15,48 @@ use crate::request::Request;
 
 /// The door of one server.
 pub(crate) struct Admission {
-    permits: Arc<Semaphore>,
+    places: Arc<Places>,
     wait: bool,
 }
 
+/// How many more requests may run. Most servers refuse when there is no place, so that taking one and giving
+/// it back is one step for the processor, and no lock that all requests share.
+struct Places {
+    free: AtomicU32,
+    freed: Notify,
+}
+
 /// The right to run, given back when it is dropped.
-pub(crate) struct Permit(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
+pub(crate) struct Permit(Arc<Places>);
+
+impl Places {
+    fn take(self: &Arc<Self>) -> Option<Permit> {
+        self.free
+            .fetch_update(SeqCst, SeqCst, |free| free.checked_sub(1))
+            .is_ok()
+            .then(|| Permit(Arc::clone(self)))
+    }
+
+    /// Waits for a place. Safe to cancel.
+    async fn wait(self: &Arc<Self>) -> Permit {
+        loop {
+            let mut freed = pin!(self.freed.notified());
+            // From here on no place is given back unnoticed.
+            freed.as_mut().enable();
+            if let Some(permit) = self.take() {
+                return permit;
+            }
+            freed.await;
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.free.fetch_add(1, SeqCst);
+        self.0.freed.notify_one();
+    }
+}
 
 /// What admission decided.
 pub(crate) enum Verified {
@@ -35,11 +73,12 @@ pub(crate) struct Admitted {
 impl Admission {
     /// Under the sync schedule there is room for one, and everybody waits for it.
     pub(crate) fn new(config: &ServerConfig) -> Self {
-        let wait = config.schedule == Schedule::Sync || config.when_full == WhenFull::Wait;
-        let permits = Semaphore::new(usize::try_from(concurrency(config)).unwrap_or(usize::MAX));
         Self {
-            permits: Arc::new(permits),
-            wait,
+            places: Arc::new(Places {
+                free: AtomicU32::new(concurrency(config)),
+                freed: Notify::new(),
+            }),
+            wait: waits(config),
         }
     }
 
@@ -48,17 +87,16 @@ impl Admission {
     /// The room is not kept: whoever waits for a request must not hold what another request could use.
     pub(crate) async fn room(&self) {
         if self.wait {
-            drop(self.permits.acquire().await);
+            drop(self.places.wait().await);
         }
     }
 
     /// Admits a request, or refuses it and says why.
     pub(crate) async fn verify_request(&self, request: Request, hooks: &HookCaller) -> Verified {
-        let permits = Arc::clone(&self.permits);
         let permit = if self.wait {
-            permits.acquire_owned().await.ok()
+            Some(self.places.wait().await)
         } else {
-            permits.try_acquire_owned().ok()
+            self.places.take()
         };
         let Some(permit) = permit else {
             return Verified::Refused(request, Refusal::Full);
@@ -66,7 +104,6 @@ impl Admission {
         if !hooks.verify_request(&request) {
             return Verified::Refused(request, Refusal::Verify);
         }
-        let permit = Permit(permit);
         Verified::Admitted(Admitted { request, permit })
     }
 }
@@ -77,4 +114,9 @@ pub(crate) fn concurrency(config: &ServerConfig) -> u32 {
         Schedule::Sync => 1,
         Schedule::Threaded => config.max_concurrency,
     }
+}
+
+/// True if requests stay in the kernel's queue while there is no room for them.
+pub(crate) fn waits(config: &ServerConfig) -> bool {
+    config.schedule == Schedule::Sync || config.when_full == WhenFull::Wait
 }

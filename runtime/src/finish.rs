@@ -88,7 +88,9 @@ impl Service {
         }
         if ended_by_itself(&outcome) {
             // What was written goes out, however the handler ended; then the client sees the end.
-            let _ = connection.shutdown(Half::Send);
+            if !connection.ends_when_closed() {
+                let _ = connection.shutdown(Half::Send);
+            }
             let flushed = watch.flush(&connection).await;
             if let (Err(cut), None) = (flushed, outcome.fault()) {
                 outcome = cut.into();

@@ -61,6 +61,7 @@ mod shutdown;
 mod stream;
 mod supervise;
 mod text;
+mod watched;
 
 pub use access::Counters;
 pub use address::{

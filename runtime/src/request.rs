@@ -61,11 +61,14 @@ impl Request {
 /// overtake the reply. So they are read first, within bounds.
 pub(crate) struct Linger(Connection);
 
-/// Python's `shutdown_request`: ends the output, and then the connection, unless it has to linger.
+/// Python's `shutdown_request`: ends the output, by closing the connection unless it has to linger.
 pub(crate) fn shutdown_request(connection: Connection) -> Option<Linger> {
-    // A client that has gone needs no end of stream.
-    let _ = connection.shutdown(Half::Send);
-    connection.has_unread().then(|| Linger(connection))
+    let lingers = connection.has_unread();
+    if lingers || !connection.ends_when_closed() {
+        // A client that has gone needs no end of stream.
+        let _ = connection.shutdown(Half::Send);
+    }
+    lingers.then_some(Linger(connection))
 }
 
 impl Linger {

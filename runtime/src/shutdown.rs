@@ -50,7 +50,11 @@ impl Drop for Shutdown {
 }
 
 /// One run of `serve_forever` or `handle_request`. Dropping it tells who waits for its end.
-pub(crate) struct Serving<'a>(&'a Shared);
+pub(crate) struct Serving(Arc<Shared>);
+
+/// What a run is asked to do, for each task of it.
+#[derive(Clone)]
+pub(crate) struct Asked(Arc<Shared>);
 
 impl ShutdownHandle {
     pub(crate) fn new() -> Self {
@@ -85,19 +89,33 @@ impl ShutdownHandle {
     }
 
     /// `serve_forever` begins.
-    pub(crate) fn serving(&self) -> Serving<'_> {
+    pub(crate) fn serving(&self) -> Serving {
         self.shared.state.send_modify(|state| state.serving += 1);
-        Serving(&self.shared)
+        Serving(Arc::clone(&self.shared))
     }
 }
 
-impl Serving<'_> {
+impl Serving {
+    pub(crate) fn asked(&self) -> Asked {
+        Asked(Arc::clone(&self.0))
+    }
+}
+
+impl Asked {
+    /// True if a shutdown is asked for, which the caller then obeys.
+    pub(crate) fn is_asked(&self) -> bool {
+        let asked = self.0.asked.load(SeqCst);
+        if asked {
+            self.0.obeyed.store(true, SeqCst);
+        }
+        asked
+    }
+
     /// Waits until a shutdown is asked for, which the caller then obeys.
-    pub(crate) async fn asked(&self) {
+    pub(crate) async fn wait(&self) {
         loop {
             let woken = self.0.wake.notified();
-            if self.0.asked.load(SeqCst) {
-                self.0.obeyed.store(true, SeqCst);
+            if self.is_asked() {
                 return;
             }
             woken.await;
@@ -105,7 +123,7 @@ impl Serving<'_> {
     }
 }
 
-impl Drop for Serving<'_> {
+impl Drop for Serving {
     fn drop(&mut self) {
         self.0.state.send_modify(|state| {
             state.serving -= 1;

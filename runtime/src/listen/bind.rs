@@ -176,7 +176,7 @@ fn set_buffers(socket: &Socket, config: &ServerConfig) -> io::Result<()> {
 }
 
 /// What the kernel says about an end of a socket, in this crate's words.
-fn endpoint(address: &SockAddr) -> Endpoint {
+pub(super) fn endpoint(address: &SockAddr) -> Endpoint {
     if let Some(ip) = address.as_socket() {
         return Endpoint::Ip(canonical(ip));
     }

@@ -3,7 +3,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use nix::sys::socket::{
     recvmsg, sendmsg, setsockopt, sockopt,
 };
 use tokio::io::Interest;
-use tokio::net::{UdpSocket, UnixDatagram};
+use tokio::io::unix::AsyncFd;
 use tokio::time::timeout;
 
 use super::Arrival;
@@ -21,6 +21,7 @@ use super::stream::Backoff;
 use crate::address::{
     ClientAddress, Credentials, Endpoint, ServerAddress, Transport, UnixName, canonical,
 };
+use crate::watched::watch;
 
 /// One packet and what is known of its way.
 pub(crate) struct Packet {
@@ -32,41 +33,6 @@ pub(crate) struct Packet {
     pub(crate) server_address: Endpoint,
     /// The way to answer.
     pub(crate) socket: Arc<PacketSocket>,
-}
-
-/// A socket that tokio waits for; what is received and sent goes through the descriptor, since tokio's own
-/// calls know neither the address that a packet came to nor whether it was cut short.
-enum Registered {
-    Udp(UdpSocket),
-    Unix(UnixDatagram),
-}
-
-impl Registered {
-    fn new(socket: socket2::Socket, transport: Transport) -> io::Result<Self> {
-        Ok(if transport.is_unix() {
-            Self::Unix(UnixDatagram::from_std(socket.into())?)
-        } else {
-            Self::Udp(UdpSocket::from_std(socket.into())?)
-        })
-    }
-
-    /// Calls `operation` until it does not fail with `WouldBlock`, waiting in between.
-    async fn wait_for<T>(
-        &self,
-        interest: Interest,
-        mut operation: impl FnMut(RawFd) -> io::Result<T>,
-    ) -> io::Result<T> {
-        match self {
-            Self::Udp(socket) => {
-                let fd = socket.as_raw_fd();
-                socket.async_io(interest, || operation(fd)).await
-            }
-            Self::Unix(socket) => {
-                let fd = socket.as_raw_fd();
-                socket.async_io(interest, || operation(fd)).await
-            }
-        }
-    }
 }
 
 /// Asks the kernel to tell with each packet what this crate wants to know: the address that it came to, or who
@@ -84,9 +50,11 @@ pub(super) fn ask_for_details(socket: &socket2::Socket, wildcard: bool) -> io::R
     Ok(())
 }
 
-/// A bound datagram socket, registered with the async runtime.
+/// A bound datagram socket, registered with the async runtime. What is received and sent goes through the
+/// descriptor, since tokio's own calls know neither the address that a packet came to nor whether it was cut
+/// short.
 pub(crate) struct PacketSocket {
-    socket: Registered,
+    socket: AsyncFd<OwnedFd>,
     address: ServerAddress,
     /// Bound to every interface, so that only the packet itself tells which address it came to.
     wildcard: bool,
@@ -96,7 +64,7 @@ impl PacketSocket {
     pub(super) fn new(socket: socket2::Socket, address: ServerAddress) -> io::Result<Self> {
         let wildcard = address.ip().is_some_and(|ip| ip.ip().is_unspecified());
         Ok(Self {
-            socket: Registered::new(socket, address.transport)?,
+            socket: watch(socket.into())?,
             address,
             wildcard,
         })
@@ -115,8 +83,8 @@ impl PacketSocket {
     ) -> io::Result<()> {
         /// A Unix socket waits for its peer's queue, which is the peer's affair.
         const PEER: Duration = Duration::from_millis(100);
-        let send = self.socket.wait_for(Interest::WRITABLE, |fd| {
-            self.try_send(fd, bytes, client, from)
+        let send = self.socket.async_io(Interest::WRITABLE, |socket| {
+            self.try_send(socket.as_raw_fd(), bytes, client, from)
         });
         match client {
             Endpoint::Ip(_) => send.await.map(drop),
@@ -202,7 +170,8 @@ impl PacketInfo {
     }
 }
 
-/// Receives packets.
+/// Receives packets. Clones receive from the same socket.
+#[derive(Clone)]
 pub(crate) struct PacketSource {
     socket: Arc<PacketSocket>,
     buffer: Vec<u8>,
@@ -219,7 +188,7 @@ struct Received {
 }
 
 impl PacketSource {
-    pub(super) fn new(socket: PacketSocket, max_packet_size: usize) -> Self {
+    pub(super) fn new(socket: Arc<PacketSocket>, max_packet_size: usize) -> Self {
         Self {
             control: if socket.address.transport.is_unix() {
                 // Room for nothing else: descriptors that a client sends are not even received.
@@ -227,7 +196,7 @@ impl PacketSource {
             } else {
                 nix::cmsg_space!(nix::libc::in6_pktinfo)
             },
-            socket: Arc::new(socket),
+            socket,
             buffer: vec![0; max_packet_size],
             backoff: Backoff::default(),
         }
@@ -240,8 +209,8 @@ impl PacketSource {
             let received = self
                 .socket
                 .socket
-                .wait_for(Interest::READABLE, |fd| {
-                    try_receive(fd, buffer, control, address, wildcard)
+                .async_io(Interest::READABLE, |socket| {
+                    try_receive(socket.as_raw_fd(), buffer, control, address, wildcard)
                 })
                 .await;
             match received {

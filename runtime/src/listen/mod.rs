@@ -11,8 +11,9 @@ mod unix_file;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 
-use crate::address::{ClientAddress, ServerAddress, Transport};
+use crate::address::{ClientAddress, ServerAddress};
 use crate::config::ServerConfig;
 use crate::stream::Socket;
 
@@ -54,17 +55,15 @@ impl Listener {
     /// Registers the socket with the async runtime that this is called in.
     pub(crate) fn attach(&self, config: &ServerConfig) -> io::Result<Source> {
         let socket = self.socket.try_clone()?;
-        Ok(match self.address.transport {
-            Transport::Tcp => Source::Tcp(stream::TcpSource::new(
-                socket,
-                config.disable_nagle_algorithm,
-            )?),
-            Transport::Unix => Source::Unix(stream::UnixSource::new(socket)?),
-            Transport::Udp | Transport::Unixgram => {
-                let socket = PacketSocket::new(socket, self.address.clone())?;
-                Source::Packets(datagram::PacketSource::new(socket, config.max_packet_size))
-            }
-        })
+        let transport = self.address.transport;
+        if !transport.is_datagram() {
+            let no_delay = config.disable_nagle_algorithm;
+            let source = stream::StreamSource::new(socket, transport, no_delay)?;
+            return Ok(Source::Connections(source));
+        }
+        let socket = PacketSocket::new(socket, self.address.clone())?;
+        let source = datagram::PacketSource::new(Arc::new(socket), config.max_packet_size);
+        Ok(Source::Packets(source))
     }
 }
 
@@ -74,10 +73,10 @@ impl AsFd for Listener {
     }
 }
 
-/// Where requests come from while a server serves.
+/// Where requests come from while a server serves. Clones take them from the same socket.
+#[derive(Clone)]
 pub(crate) enum Source {
-    Tcp(stream::TcpSource),
-    Unix(stream::UnixSource),
+    Connections(stream::StreamSource),
     Packets(datagram::PacketSource),
 }
 
@@ -86,8 +85,7 @@ impl Source {
     /// full machine brings about is logged and waited out. Safe to cancel: no request is lost.
     pub(crate) async fn get_request(&mut self) -> (Arrival, ClientAddress) {
         match self {
-            Self::Tcp(source) => source.accept().await,
-            Self::Unix(source) => source.accept().await,
+            Self::Connections(source) => source.accept().await,
             Self::Packets(source) => source.receive().await,
         }
     }

@@ -1,26 +1,40 @@
 //! `accept`, for TCP and for Unix sockets, that cannot fail.
 
 use std::io;
-use std::os::linux::net::SocketAddrExt;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use nix::sys::socket::{getsockopt, sockopt};
+use socket2::SockRef;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 use super::Arrival;
-use crate::address::{ClientAddress, Credentials, Endpoint, UnixName};
+use super::bind::endpoint;
+use crate::address::{ClientAddress, Credentials, Transport};
 use crate::stream::Socket;
+use crate::watched::watch;
 
-/// Accepts TCP connections.
-pub(crate) struct TcpSource {
-    listener: TcpListener,
+/// Accepts connections. Clones accept from the same socket.
+#[derive(Clone)]
+pub(crate) struct StreamSource {
+    listener: Arc<AsyncFd<OwnedFd>>,
+    transport: Transport,
     no_delay: bool,
     backoff: Backoff,
 }
 
-impl TcpSource {
-    pub(super) fn new(socket: socket2::Socket, no_delay: bool) -> io::Result<Self> {
+impl StreamSource {
+    pub(super) fn new(
+        socket: socket2::Socket,
+        transport: Transport,
+        no_delay: bool,
+    ) -> io::Result<Self> {
         Ok(Self {
-            listener: TcpListener::from_std(socket.into())?,
+            listener: Arc::new(watch(socket.into())?),
+            transport,
             no_delay,
             backoff: Backoff::default(),
         })
@@ -28,84 +42,63 @@ impl TcpSource {
 
     pub(super) async fn accept(&mut self) -> (Arrival, ClientAddress) {
         loop {
-            match self.listener.accept().await {
-                Ok((stream, address)) => {
-                    self.backoff.recovered();
-                    if self.no_delay {
-                        // A connection that is gone already says so when it is read.
-                        drop(stream.set_nodelay(true));
-                    }
-                    return (Arrival::Connection(Socket::Tcp(stream)), address.into());
-                }
-                Err(error) => self.backoff.failed(&error).await,
-            }
-        }
-    }
-}
-
-/// Accepts connections of a Unix socket.
-pub(crate) struct UnixSource {
-    listener: UnixListener,
-    backoff: Backoff,
-}
-
-impl UnixSource {
-    pub(super) fn new(socket: socket2::Socket) -> io::Result<Self> {
-        Ok(Self {
-            listener: UnixListener::from_std(socket.into())?,
-            backoff: Backoff::default(),
-        })
-    }
-
-    pub(super) async fn accept(&mut self) -> (Arrival, ClientAddress) {
-        loop {
-            match self.listener.accept().await {
-                Ok((stream, address)) => {
+            let accepted = self
+                .listener
+                .async_io(Interest::READABLE, |fd| SockRef::from(fd).accept())
+                .await;
+            match accepted {
+                Ok((connection, address)) => {
                     self.backoff.recovered();
                     let client = ClientAddress {
-                        endpoint: Endpoint::Unix(unix_name(&address.into())),
-                        credentials: credentials(&stream),
+                        endpoint: endpoint(&address),
+                        credentials: self.credentials(&connection),
                     };
-                    return (Arrival::Connection(Socket::Unix(stream)), client);
+                    return (Arrival::Connection(self.socket(connection)), client);
                 }
                 Err(error) => self.backoff.failed(&error).await,
             }
         }
     }
-}
 
-fn unix_name(address: &std::os::unix::net::SocketAddr) -> UnixName {
-    if let Some(path) = address.as_pathname() {
-        UnixName::Path(path.to_owned())
-    } else if let Some(name) = address.as_abstract_name() {
-        UnixName::Abstract(name.to_vec())
-    } else {
-        UnixName::Unnamed
+    fn socket(&self, connection: socket2::Socket) -> Socket {
+        if self.transport.is_unix() {
+            return Socket::Unix(OwnedFd::from(connection).into());
+        }
+        if self.no_delay {
+            // A connection that is gone already says so when it is read.
+            drop(connection.set_tcp_nodelay(true));
+        }
+        Socket::Tcp(OwnedFd::from(connection).into())
     }
-}
 
-fn credentials(stream: &UnixStream) -> Option<Credentials> {
-    let peer = stream.peer_cred().ok()?;
-    Some(Credentials {
-        pid: peer.pid().and_then(|pid| u32::try_from(pid).ok()),
-        uid: peer.uid(),
-        gid: peer.gid(),
-    })
+    /// Who connected: `SO_PEERCRED` in unix(7).
+    fn credentials(&self, connection: &socket2::Socket) -> Option<Credentials> {
+        if !self.transport.is_unix() {
+            return None;
+        }
+        let peer = getsockopt(connection, sockopt::PeerCredentials).ok()?;
+        Some(Credentials {
+            pid: u32::try_from(peer.pid()).ok().filter(|pid| *pid != 0),
+            uid: peer.uid(),
+            gid: peer.gid(),
+        })
+    }
 }
 
 /// What to do when `accept` or `recvmsg` fails.
 ///
 /// What concerns one client only is passed over. A machine that has run out of something (descriptors,
-/// memory) gets time to recover, since trying again at once would spin; it is said once, not each time.
-#[derive(Default)]
+/// memory) gets time to recover, since trying again at once would spin; it is said once, not each time, nor
+/// by each clone.
+#[derive(Clone, Default)]
 pub(super) struct Backoff {
-    troubled: bool,
+    troubled: Arc<AtomicBool>,
 }
 
 impl Backoff {
     const PAUSE: Duration = Duration::from_millis(100);
 
-    pub(super) async fn failed(&mut self, error: &io::Error) {
+    pub(super) async fn failed(&self, error: &io::Error) {
         use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
         if matches!(
             error.kind(),
@@ -113,17 +106,16 @@ impl Backoff {
         ) {
             return;
         }
-        if !self.troubled {
+        if !self.troubled.swap(true, Relaxed) {
             tracing::error!("cannot take requests: {error}; trying again until it works");
-            self.troubled = true;
         }
         tokio::time::sleep(Self::PAUSE).await;
     }
 
-    pub(super) fn recovered(&mut self) {
-        if self.troubled {
+    pub(super) fn recovered(&self) {
+        // Looked at first, since all that accept would otherwise write to the same place.
+        if self.troubled.load(Relaxed) && self.troubled.swap(false, Relaxed) {
             tracing::info!("taking requests again");
-            self.troubled = false;
         }
     }
 }

@@ -67,9 +67,15 @@ pub(super) struct Guest {
     pub(super) meter: Arc<CpuMeter>,
     pub(super) about: Arc<About>,
     pub(super) request_id: u64,
-    pub(super) stdout: Printer,
-    pub(super) stderr: Printer,
-    wasi: WasiCtx,
+    /// Made when it is first asked for: most requests end without.
+    wasi: Option<Box<Wasi>>,
+}
+
+/// What only a guest that calls WASI needs.
+struct Wasi {
+    ctx: WasiCtx,
+    stdout: Printer,
+    stderr: Printer,
 }
 
 impl Guest {
@@ -82,8 +88,6 @@ impl Guest {
         request_id: u64,
         meter: Arc<CpuMeter>,
     ) -> Self {
-        let stdout = Printer::new(Arc::clone(&about.output), Lines::Out);
-        let stderr = Printer::new(Arc::clone(&about.output), Lines::Err);
         let mut table = ResourceTable::new();
         table.set_max_capacity(Self::HANDLES);
         Self {
@@ -92,7 +96,26 @@ impl Guest {
             meter,
             about,
             request_id,
-            wasi: grants::nothing(stdout.clone(), stderr.clone()),
+            wasi: None,
+        }
+    }
+
+    /// Prints what the guest left of a line, and returns the beginning of what it said on standard error.
+    pub(super) fn finish_printing(&self) -> String {
+        let Some(wasi) = &self.wasi else {
+            return String::new();
+        };
+        wasi.stdout.finish();
+        wasi.stderr.finish()
+    }
+}
+
+impl Wasi {
+    fn new(output: &Arc<Output>) -> Self {
+        let stdout = Printer::new(Arc::clone(output), Lines::Out);
+        let stderr = Printer::new(Arc::clone(output), Lines::Err);
+        Self {
+            ctx: grants::nothing(stdout.clone(), stderr.clone()),
             stdout,
             stderr,
         }
@@ -101,8 +124,10 @@ impl Guest {
 
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
+        let output = &self.about.output;
+        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(output)));
         WasiCtxView {
-            ctx: &mut self.wasi,
+            ctx: &mut wasi.ctx,
             table: &mut self.table,
         }
     }

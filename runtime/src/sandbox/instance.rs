@@ -9,6 +9,7 @@ use wasmtime_wasi::I32Exit;
 
 use super::guest::{DatagramRequest, Guest, StreamRequest};
 use super::program::{Entry, Program};
+use super::ticker::{FIRST_TURN, TURN};
 use crate::meter::CpuMeter;
 
 /// One guest. Dropping it frees everything that the guest had, wherever it was.
@@ -60,7 +61,7 @@ impl<'a> Instance<'a> {
                 UpdateDeadline::Interrupt
             } else {
                 // Tokio's own yield lets it look at sockets first; wasmtime's would not.
-                UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
+                UpdateDeadline::YieldCustom(TURN, Box::pin(tokio::task::yield_now()))
             })
         });
         Self {
@@ -73,7 +74,7 @@ impl<'a> Instance<'a> {
     /// Instantiates the handler and calls it.
     pub(crate) async fn handle(&mut self, call: GuestCall) -> Verdict {
         // Here guest code runs first: in the start functions of the instance.
-        self.store.set_epoch_deadline(1);
+        self.store.set_epoch_deadline(FIRST_TURN);
         match self.ticking(call).await {
             Ok(returned) => Verdict::Returned(returned.map_err(shortened)),
             Err(error) => self.verdict(&error),
@@ -140,7 +141,7 @@ impl<'a> Instance<'a> {
 
     /// What the guest said on standard error before it trapped, on one line.
     fn panic_text(&self) -> Option<String> {
-        let text = self.store.data().stderr.finish();
+        let text = self.store.data().finish_printing();
         let lines = text.lines().map(str::trim);
         let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("note: run with"));
         let text = lines.collect::<Vec<_>>().join(" ");
@@ -150,8 +151,7 @@ impl<'a> Instance<'a> {
     /// Prints what the guest left of a line, and returns the largest sum of its memories and tables.
     pub(crate) fn finish(&self) -> u64 {
         let guest = self.store.data();
-        guest.stdout.finish();
-        guest.stderr.finish();
+        guest.finish_printing();
         guest.limiter.peak()
     }
 }

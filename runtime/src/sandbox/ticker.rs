@@ -8,12 +8,20 @@ use std::time::Duration;
 
 use wasmtime::EngineWeak;
 
-/// How often running guests are looked at: the precision of the CPU limit.
-const TICK: Duration = Duration::from_millis(10);
+/// How often the clock ticks.
+const TICK: Duration = Duration::from_millis(1);
+
+/// Ticks that a guest computes before it is looked at first. Most have ended by then, and whoever polls them
+/// where they were received must not wait for the others.
+pub(super) const FIRST_TURN: u64 = 2;
+
+/// Ticks that it computes from then on before it is looked at again: the precision of the CPU limit, and the
+/// time that other guests on the same thread wait.
+pub(super) const TURN: u64 = 10;
 
 /// Ticks without a guest after which the thread goes to sleep: a busy server does not wake it for
 /// every request.
-const PATIENCE: u32 = 100;
+const PATIENCE: u32 = 1000;
 
 /// Advances an engine's epoch while guests run. Dropping it ends the thread.
 pub(super) struct Ticker {

@@ -4,7 +4,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
+use tokio::sync::watch;
+
 use super::Server;
+use super::intake::Intake;
 use crate::access::Access;
 use crate::address::{BindAddress, ServerAddress, Transport};
 use crate::admission::{Admission, concurrency};
@@ -16,7 +19,7 @@ use crate::hooks::{HookCaller, Hooks, NoHooks};
 use crate::listen::Listener;
 use crate::output::Output;
 use crate::sandbox::{About, Program};
-use crate::schedule::Tasks;
+use crate::schedule::Scheduler;
 use crate::shutdown::{Shutdown, ShutdownHandle};
 
 /// A server whose socket is bound and does not listen yet: between Python's `server_bind` and
@@ -103,13 +106,18 @@ impl Server {
             read_timeout: config.read_timeout,
             access: Access::new(config.access_log, hooks.clone()),
         };
-        let server = Self {
+        let intake = Intake {
+            transport: listener.address().transport,
             admission: Admission::new(&config),
-            service: Arc::new(service),
             hooks,
-            tasks: Tasks::default(),
-            shutdown: Shutdown(ShutdownHandle::new()),
+            service: Arc::new(service),
+            scheduler: Scheduler::new(config.schedule),
             taken: AtomicU64::new(0),
+            actions_due: watch::Sender::new(None),
+        };
+        let server = Self {
+            intake: Arc::new(intake),
+            shutdown: Shutdown(ShutdownHandle::new()),
             source: Mutex::new(None),
             listener,
             config,

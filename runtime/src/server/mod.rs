@@ -1,28 +1,27 @@
 //! The server: Python's `BaseServer`, a row of the other rooms.
 
 mod bind;
+mod intake;
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{self, Handle};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 use crate::access::Counters;
 use crate::address::{ClientAddress, ServerAddress};
-use crate::admission::{Admission, Verified};
-use crate::config::ServerConfig;
+use crate::config::{Schedule, ServerConfig};
 use crate::error::ServeError;
-use crate::finish::Service;
 use crate::hooks::{HookCaller, Hooks};
 use crate::listen::{Arrival, Listener, Source};
-use crate::request::Request;
-use crate::schedule::{self, Tasks};
-use crate::shutdown::{Shutdown, ShutdownHandle};
+use crate::shutdown::{Asked, Shutdown, ShutdownHandle};
 use crate::stream::Socket;
+
+use intake::Intake;
 
 pub use bind::BoundServer;
 
@@ -41,12 +40,8 @@ pub use bind::BoundServer;
 /// ```
 pub struct Server {
     config: ServerConfig,
-    admission: Admission,
-    service: Arc<Service>,
-    hooks: HookCaller,
-    tasks: Tasks,
+    intake: Arc<Intake>,
     shutdown: Shutdown,
-    taken: AtomicU64,
     /// The socket as the async runtime that served last knows it, while nobody serves.
     source: Mutex<Option<(runtime::Id, Source)>>,
     listener: Listener,
@@ -106,20 +101,51 @@ impl Server {
     /// If the tokio runtime has no I/O or no time driver.
     pub async fn serve_forever(&self) -> Result<(), ServeError> {
         let serving = self.shutdown.0.serving();
-        let mut source = self.attach()?;
-        let mut due = self.hooks.service_actions();
+        let source = self.attach()?;
+        tokio::select! {
+            () = self.take_requests(source, serving.asked()) => {}
+            () = self.service_actions() => {}
+            () = self.intake.service.access.tell_refusals() => {}
+        }
+        self.intake.service.access.flush();
+        Ok(())
+    }
+
+    /// Takes requests until a shutdown is asked for: under sync here, one after the other; else on all
+    /// threads of the async runtime.
+    async fn take_requests(&self, source: Source, asked: Asked) {
+        if self.config.schedule == Schedule::Sync {
+            return self.intake.take_requests(source, asked).await;
+        }
+        let mut takers = JoinSet::new();
+        for _ in 0..Handle::current().metrics().num_workers() {
+            takers.spawn(self.taker(&source, &asked));
+        }
+        while let Some(ended) = takers.join_next().await {
+            if ended.is_err() && !asked.is_asked() {
+                tracing::error!("the runtime panicked while it took a request; it goes on");
+                takers.spawn(self.taker(&source, &asked));
+            }
+        }
+    }
+
+    /// One task that takes requests.
+    fn taker(&self, source: &Source, asked: &Asked) -> impl Future<Output = ()> + use<> {
+        let (intake, source, asked) = (Arc::clone(&self.intake), source.clone(), asked.clone());
+        async move { intake.take_requests(source, asked).await }
+    }
+
+    /// Calls the hook as often as it wants while no request comes. It never ends.
+    async fn service_actions(&self) {
+        let hooks = &self.intake.hooks;
+        let mut changed = self.intake.actions_due.subscribe();
+        let mut due = hooks.service_actions();
         loop {
             tokio::select! {
-                biased;
-                () = serving.asked() => break,
-                () = after(due) => {}
-                () = after(self.service.access.next_line()) => self.service.access.flush(),
-                request = self.get_request(&mut source) => self.take(request).await,
+                _ = changed.changed() => due = *changed.borrow_and_update(),
+                () = after(due) => due = hooks.service_actions(),
             }
-            due = self.hooks.service_actions();
         }
-        self.service.access.flush();
-        Ok(())
     }
 
     /// Takes one request: Python's `handle_request`. Refused ones count.
@@ -137,16 +163,17 @@ impl Server {
     /// As [`Server::serve_forever`].
     pub async fn handle_request(&self) -> Result<Handled, ServeError> {
         let serving = self.shutdown.0.serving();
+        let asked = serving.asked();
         let mut source = self.attach()?;
         let handled = tokio::select! {
             biased;
-            () = serving.asked() => Handled::Shutdown,
-            request = self.get_request(&mut source) => {
-                self.take(request).await;
+            () = asked.wait() => Handled::Shutdown,
+            request = self.intake.get_request(&mut source) => {
+                self.intake.take(request).await;
                 Handled::Request
             }
             () = after(self.config.timeout) => {
-                self.hooks.handle_timeout();
+                self.intake.hooks.handle_timeout();
                 Handled::Timeout
             }
         };
@@ -171,8 +198,8 @@ impl Server {
             )));
         }
         let arrival = Arrival::Connection(Socket::Foreign(Box::new(stream)));
-        let request = self.number(arrival, client_address);
-        self.take(request).await;
+        let request = self.intake.number(arrival, client_address);
+        self.intake.take(request).await;
         Ok(())
     }
 
@@ -184,8 +211,7 @@ impl Server {
         let Self {
             source,
             listener,
-            tasks,
-            service,
+            intake,
             config,
             ..
         } = self;
@@ -195,8 +221,8 @@ impl Server {
         } else {
             Duration::ZERO
         };
-        let drained = timeout(patience, tasks.finished()).await;
-        service.access.flush();
+        let drained = timeout(patience, intake.scheduler.finished()).await;
+        intake.service.access.flush();
         match drained {
             Ok(()) => Closed::Drained,
             Err(_) => Closed::CutShort,
@@ -218,22 +244,21 @@ impl Server {
     /// Adds what a subclass would override in Python. To be called before the server serves.
     #[must_use]
     pub fn with_hooks(mut self, hooks: impl Hooks + 'static) -> Self {
-        self.hooks = HookCaller(Arc::new(hooks));
-        if let Some(service) = Arc::get_mut(&mut self.service) {
-            service.access.set_hooks(self.hooks.clone());
+        if let Some(intake) = Arc::get_mut(&mut self.intake) {
+            intake.set_hooks(HookCaller(Arc::new(hooks)));
         }
         self
     }
 
     /// Waits until no request runs: what [`Server::server_close`] does, without its limit. Safe to cancel.
     pub async fn wait_for_requests(&self) {
-        self.tasks.finished().await;
+        self.intake.scheduler.finished().await;
     }
 
     /// What was counted since the server was bound.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.service.access.counters()
+        self.intake.service.access.counters()
     }
 
     /// The socket, registered with the async runtime that this is called in. It is worth keeping for the
@@ -254,33 +279,6 @@ impl Server {
         let kept = Some((this_runtime()?, source));
         *self.source.lock().unwrap_or_else(PoisonError::into_inner) = kept;
         Ok(())
-    }
-
-    async fn get_request(&self, source: &mut Source) -> Request {
-        self.admission.room().await;
-        let (arrival, client_address) = source.get_request().await;
-        self.number(arrival, client_address)
-    }
-
-    fn number(&self, arrival: Arrival, client_address: ClientAddress) -> Request {
-        Request {
-            id: self.taken.fetch_add(1, Relaxed) + 1,
-            transport: self.server_address().transport,
-            client_address,
-            taken: Instant::now(),
-            arrival,
-        }
-    }
-
-    /// Admission, and then the schedule.
-    async fn take(&self, request: Request) {
-        match self.admission.verify_request(request, &self.hooks).await {
-            Verified::Admitted(admitted) => {
-                let schedule = self.config.schedule;
-                schedule::process_request(schedule, &self.service, &self.tasks, admitted).await;
-            }
-            Verified::Refused(request, refusal) => self.service.refuse(request, refusal),
-        }
     }
 }
 

@@ -137,6 +137,11 @@ impl Connection {
         Ok(())
     }
 
+    /// True if closing is enough to end the output properly, once all that was written has gone.
+    pub(crate) fn ends_when_closed(&self) -> bool {
+        self.lock().ends_when_closed()
+    }
+
     pub(crate) fn set_timeout(&self, timeout: Option<Duration>) {
         self.lock().set_timeout(timeout);
     }
@@ -175,12 +180,9 @@ impl Connection {
         poll_fn(|cx| self.lock().poll_discard(cx)).await
     }
 
-    /// True if the client has sent what nobody has read, as far as can be known at once.
+    /// True if the client has sent what nobody has read.
     pub(crate) fn has_unread(&self) -> bool {
-        match self.lock().poll_discard(&mut noop()) {
-            Poll::Ready(discarded) => discarded.is_ok_and(|count| count > 0),
-            Poll::Pending => !has_budget_remaining(),
-        }
+        self.lock().has_unread()
     }
 
     /// Nothing panics while it holds this lock; if something did, the state would still be whole.

@@ -5,13 +5,11 @@
 //! next write, a wait for room, or the request's supervisor while the guest does something else.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::{CHUNK, Failure, Socket};
@@ -21,7 +19,7 @@ pub(super) struct State {
     socket: Socket,
     timeout: Option<Duration>,
     /// Read from the socket while waiting for readiness, and not yet given to the guest.
-    ahead: BytesMut,
+    ahead: Bytes,
     input: Input,
     /// Nothing more was there when the socket was last read.
     drained: bool,
@@ -60,7 +58,7 @@ impl State {
         Self {
             socket,
             timeout,
-            ahead: BytesMut::new(),
+            ahead: Bytes::new(),
             input: Input::Open,
             drained: true,
             meter,
@@ -84,9 +82,9 @@ impl State {
         }
         let max = max.min(CHUNK);
         if self.ahead.is_empty() {
-            ready!(self.poll_read(cx, max))?;
+            self.ahead = ready!(self.poll_read(cx, max))?;
         }
-        let bytes = self.ahead.split_to(max.min(self.ahead.len())).freeze();
+        let bytes = self.ahead.split_to(max.min(self.ahead.len()));
         self.bytes_in += bytes.len() as u64;
         Poll::Ready(Ok(bytes))
     }
@@ -95,7 +93,7 @@ impl State {
     pub(super) fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         const READ_AHEAD: usize = 8 * 1024;
         if self.ahead.is_empty() && self.input == Input::Open {
-            let _ = ready!(self.poll_read(cx, READ_AHEAD));
+            self.ahead = ready!(self.poll_read(cx, READ_AHEAD)).unwrap_or_default();
         }
         Poll::Ready(Ok(()))
     }
@@ -103,31 +101,42 @@ impl State {
     /// Reads and forgets, whether the guest wanted it or not; 0 at the end of the client's stream.
     pub(super) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Failure>> {
         const AT_ONCE: usize = 8 * 1024;
-        if self.ahead.is_empty() {
-            ready!(self.poll_read(cx, AT_ONCE))?;
+        let ahead = std::mem::take(&mut self.ahead);
+        if !ahead.is_empty() {
+            return Poll::Ready(Ok(ahead.len()));
         }
-        Poll::Ready(Ok(self.ahead.split().len()))
+        Poll::Ready(Ok(ready!(self.poll_read(cx, AT_ONCE))?.len()))
     }
 
-    /// Reads at most `max` bytes into `ahead`, which is empty; nothing at the end of the stream.
-    fn poll_read(&mut self, cx: &mut Context<'_>, max: usize) -> Poll<Result<(), Failure>> {
+    /// True if the client has sent what nobody has read.
+    pub(super) fn has_unread(&mut self) -> bool {
+        if !self.ahead.is_empty() {
+            return true;
+        }
+        let may_come = matches!(self.input, Input::Open | Input::Refused);
+        may_come
+            && self
+                .socket
+                .try_recv(&mut Vec::with_capacity(1))
+                .is_ok_and(|count| count > 0)
+    }
+
+    /// Reads at most `max` bytes; none at the end of the stream.
+    fn poll_read(&mut self, cx: &mut Context<'_>, max: usize) -> Poll<Result<Bytes, Failure>> {
         match self.input {
             Input::Open | Input::Refused => {}
-            Input::Ended => return Poll::Ready(Ok(())),
+            Input::Ended => return Poll::Ready(Ok(Bytes::new())),
             Input::Failed(failure) => return Poll::Ready(Err(failure)),
         }
-        self.ahead.resize(max, 0);
-        let mut buffer = ReadBuf::new(&mut self.ahead);
-        let polled = Pin::new(&mut self.socket).poll_read(cx, &mut buffer);
-        let length = buffer.filled().len();
-        self.ahead.truncate(length);
-        let drained = std::mem::replace(&mut self.drained, length < max);
+        let mut bytes = Vec::with_capacity(max);
+        let polled = self.socket.poll_recv(cx, &mut bytes);
+        let drained = std::mem::replace(&mut self.drained, bytes.len() < max);
         if let Err(error) = ready!(polled) {
             let failure = Failure::from(error);
             self.input = Input::Failed(failure);
             return Poll::Ready(Err(failure));
         }
-        if length == 0 {
+        if bytes.is_empty() {
             self.input = Input::Ended;
         } else if drained {
             // There was nothing to do before the client sent this: whether the guest was waiting already, or
@@ -135,7 +144,7 @@ impl State {
             self.meter.restart();
         }
         self.last_moved = Instant::now();
-        Poll::Ready(Ok(()))
+        Poll::Ready(Ok(bytes.into()))
     }
 
     /// Some of `bytes`, after all that is queued.
@@ -182,28 +191,22 @@ impl State {
         ready!(self.poll_flush(cx))?;
         if self.output == Output::Ending {
             // A client that is gone already needs no end of stream.
-            drop(ready!(Pin::new(&mut self.socket).poll_shutdown(cx)));
+            drop(ready!(self.socket.poll_shutdown(cx)));
             self.output = Output::Ended;
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Only a stream of somebody else's may hold bytes back.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        match &mut self.socket {
-            Socket::Tcp(_) | Socket::Unix(_) => Poll::Ready(Ok(())),
-            Socket::Foreign(stream) => match ready!(Pin::new(stream).poll_flush(cx)) {
-                Ok(()) => Poll::Ready(Ok(())),
-                Err(error) => Poll::Ready(Err(self.fail_writing(error))),
-            },
-        }
+        let flushed = ready!(self.socket.poll_flush(cx));
+        Poll::Ready(flushed.map_err(|error| self.fail_writing(error)))
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Failure>> {
         if let Some(failure) = self.write_failure {
             return Poll::Ready(Err(failure));
         }
-        match ready!(Pin::new(&mut self.socket).poll_write(cx, bytes)) {
+        match ready!(self.socket.poll_send(cx, bytes)) {
             Ok(0) => Poll::Ready(Err(self.fail_writing(io::ErrorKind::BrokenPipe.into()))),
             Ok(count) => {
                 self.bytes_out += count as u64;
@@ -230,6 +233,10 @@ impl State {
         if self.output == Output::Open {
             self.output = Output::Ending;
         }
+    }
+
+    pub(super) fn ends_when_closed(&self) -> bool {
+        self.socket.ends_when_closed()
     }
 
     pub(super) fn output_is_open(&self) -> bool {
