@@ -1,27 +1,23 @@
-//! Packets of UDP and of Unix datagram sockets: received with the address that they came to, answered
-//! from that address.
+//! Packets of UDP and of Unix datagram sockets: received with the address that they came to.
 
-use std::io::{self, IoSlice, IoSliceMut};
+use std::collections::VecDeque;
+use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrLike, SockaddrStorage, UnixAddr,
-    recvmsg, sendmsg, setsockopt, sockopt,
+    ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrLike, SockaddrStorage, UnixAddr,
+    recvmmsg, setsockopt, sockopt,
 };
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
-use tokio::time::timeout;
 
 use super::Arrival;
+use super::outbox::Outbox;
+use super::packet_socket::PacketSocket;
 use super::stream::Backoff;
-use crate::address::{
-    ClientAddress, Credentials, Endpoint, ServerAddress, Transport, UnixName, canonical,
-};
-use crate::watched::watch;
+use crate::address::{ClientAddress, Credentials, Endpoint, UnixName, canonical};
 
 /// One packet and what is known of its way.
 pub(crate) struct Packet {
@@ -32,7 +28,7 @@ pub(crate) struct Packet {
     /// The address that the packet came to, and from which an answer leaves.
     pub(crate) server_address: Endpoint,
     /// The way to answer.
-    pub(crate) socket: Arc<PacketSocket>,
+    pub(crate) outbox: Arc<Outbox>,
 }
 
 /// Asks the kernel to tell with each packet what this crate wants to know: the address that it came to, or who
@@ -50,244 +46,148 @@ pub(super) fn ask_for_details(socket: &socket2::Socket, wildcard: bool) -> io::R
     Ok(())
 }
 
-/// A bound datagram socket, registered with the async runtime. What is received and sent goes through the
-/// descriptor, since tokio's own calls know neither the address that a packet came to nor whether it was cut
-/// short.
-pub(crate) struct PacketSocket {
-    socket: AsyncFd<OwnedFd>,
-    address: ServerAddress,
-    /// Bound to every interface, so that only the packet itself tells which address it came to.
-    wildcard: bool,
-}
-
-impl PacketSocket {
-    pub(super) fn new(socket: socket2::Socket, address: ServerAddress) -> io::Result<Self> {
-        let wildcard = address.ip().is_some_and(|ip| ip.ip().is_unspecified());
-        Ok(Self {
-            socket: watch(socket.into())?,
-            address,
-            wildcard,
-        })
-    }
-
-    /// Sends one packet to `client`, from the address that its own packet came to.
-    ///
-    /// # Errors
-    ///
-    /// What sendmsg(2) says; `TimedOut` if a Unix client does not read what it was sent before.
-    pub(crate) async fn send(
-        &self,
-        bytes: &[u8],
-        client: &Endpoint,
-        from: &Endpoint,
-    ) -> io::Result<()> {
-        /// A Unix socket waits for its peer's queue, which is the peer's affair.
-        const PEER: Duration = Duration::from_millis(100);
-        let send = self.socket.async_io(Interest::WRITABLE, |socket| {
-            self.try_send(socket.as_raw_fd(), bytes, client, from)
-        });
-        match client {
-            Endpoint::Ip(_) => send.await.map(drop),
-            Endpoint::Unix(_) => timeout(PEER, send).await?.map(drop),
-        }
-    }
-
-    fn try_send(
-        &self,
-        fd: RawFd,
-        bytes: &[u8],
-        client: &Endpoint,
-        from: &Endpoint,
-    ) -> io::Result<usize> {
-        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        let io = [IoSlice::new(bytes)];
-        let sent = match client {
-            Endpoint::Ip(address) => {
-                let to = self.to_family(*address);
-                let to = Some(SockaddrStorage::from(to));
-                let from = from.ip().filter(|_| self.wildcard);
-                let info = from.map(|from| PacketInfo::new(self.to_family(from)));
-                let control: Vec<_> = info.iter().map(PacketInfo::message).collect();
-                match sendmsg(fd, &io, &control, flags, to.as_ref()) {
-                    // It came to a broadcast address, which nothing can leave from.
-                    Err(nix::Error::EINVAL) => sendmsg(fd, &io, &[], flags, to.as_ref()),
-                    sent => sent,
-                }
-            }
-            Endpoint::Unix(UnixName::Path(path)) => {
-                sendmsg(fd, &io, &[], flags, Some(&UnixAddr::new(path)?))
-            }
-            Endpoint::Unix(UnixName::Abstract(name)) => {
-                sendmsg(fd, &io, &[], flags, Some(&UnixAddr::new_abstract(name)?))
-            }
-            Endpoint::Unix(UnixName::Unnamed) => Err(nix::Error::ENOTCONN),
-        };
-        Ok(sent?)
-    }
-
-    /// An IPv4 address as the socket's own family writes it: a dual-stack socket wraps it in IPv6.
-    fn to_family(&self, address: SocketAddr) -> SocketAddr {
-        match (self.address.ip(), address) {
-            (Some(SocketAddr::V6(_)), SocketAddr::V4(v4)) => {
-                (v4.ip().to_ipv6_mapped(), v4.port()).into()
-            }
-            _ => address,
-        }
-    }
-}
-
-/// The control message that says from which address a packet leaves (`IP_PKTINFO` in ip(7),
-/// `IPV6_PKTINFO` in ipv6(7)).
-enum PacketInfo {
-    V4(nix::libc::in_pktinfo),
-    V6(nix::libc::in6_pktinfo),
-}
-
-impl PacketInfo {
-    fn new(from: SocketAddr) -> Self {
-        match from {
-            SocketAddr::V4(v4) => Self::V4(nix::libc::in_pktinfo {
-                ipi_ifindex: 0,
-                ipi_spec_dst: nix::libc::in_addr {
-                    s_addr: u32::from_ne_bytes(v4.ip().octets()),
-                },
-                ipi_addr: nix::libc::in_addr { s_addr: 0 },
-            }),
-            SocketAddr::V6(v6) => Self::V6(nix::libc::in6_pktinfo {
-                ipi6_addr: nix::libc::in6_addr {
-                    s6_addr: v6.ip().octets(),
-                },
-                ipi6_ifindex: v6.scope_id(),
-            }),
-        }
-    }
-
-    fn message(&self) -> ControlMessage<'_> {
-        match self {
-            Self::V4(info) => ControlMessage::Ipv4PacketInfo(info),
-            Self::V6(info) => ControlMessage::Ipv6PacketInfo(info),
-        }
-    }
-}
-
-/// Receives packets. Clones receive from the same socket.
-#[derive(Clone)]
+/// Receives packets.
 pub(crate) struct PacketSource {
     socket: Arc<PacketSocket>,
+    outbox: Arc<Outbox>,
+    /// Room for the packets that one call of the kernel returns.
     buffer: Vec<u8>,
-    control: Vec<u8>,
+    longest: usize,
+    /// Packets that have been received and not yet been asked for.
+    received: VecDeque<(Packet, ClientAddress)>,
     backoff: Backoff,
 }
 
-/// What one `recvmsg` brought.
-struct Received {
-    length: usize,
-    truncated: bool,
-    server_address: Endpoint,
-    client: ClientAddress,
-}
-
 impl PacketSource {
+    /// Packets that are received together: enough to share the price of a call, and few enough that other
+    /// receivers get theirs. Measured with 16 clients: 4 and 16 answer a tenth fewer.
+    const TOGETHER: usize = 8;
+
+    /// Receives one packet at a time: what nobody has asked for yet stays with the kernel.
     pub(super) fn new(socket: Arc<PacketSocket>, max_packet_size: usize) -> Self {
         Self {
-            control: if socket.address.transport.is_unix() {
-                // Room for nothing else: descriptors that a client sends are not even received.
-                nix::cmsg_space!(nix::libc::ucred)
-            } else {
-                nix::cmsg_space!(nix::libc::in6_pktinfo)
-            },
+            outbox: Arc::new(Outbox::new(Arc::clone(&socket))),
             socket,
             buffer: vec![0; max_packet_size],
+            longest: max_packet_size,
+            received: VecDeque::new(),
             backoff: Backoff::default(),
         }
     }
 
+    /// Another receiver on the same socket. `together`: it takes several packets at a time, if there are, and
+    /// answers them together.
+    pub(super) fn another(&self, together: bool) -> Self {
+        let packets = if together { Self::TOGETHER } else { 1 };
+        Self {
+            buffer: vec![0; self.longest * packets],
+            backoff: self.backoff.clone(),
+            ..Self::new(Arc::clone(&self.socket), self.longest)
+        }
+    }
+
+    /// Waits for a packet. Safe to cancel: what has been received is returned by the next call.
     pub(super) async fn receive(&mut self) -> (Arrival, ClientAddress) {
         loop {
-            let (address, wildcard) = (&self.socket.address, self.socket.wildcard);
-            let (buffer, control) = (&mut self.buffer, &mut self.control);
-            let received = self
-                .socket
-                .socket
-                .async_io(Interest::READABLE, |socket| {
-                    try_receive(socket.as_raw_fd(), buffer, control, address, wildcard)
-                })
-                .await;
-            match received {
-                Ok(received) => {
-                    self.backoff.recovered();
-                    return self.packet(received);
-                }
-                Err(error) => self.backoff.failed(&error).await,
+            if self.received.is_empty() || self.outbox.is_due() {
+                self.outbox.flush().await;
+                self.hold_replies();
             }
+            if let Some((packet, client)) = self.received.pop_front() {
+                return (Arrival::Packet(packet), client);
+            }
+            self.receive_some().await;
         }
     }
 
-    fn packet(&self, received: Received) -> (Arrival, ClientAddress) {
-        let bytes = self.buffer.get(..received.length).unwrap_or(&self.buffer);
-        let packet = Packet {
-            bytes: Bytes::copy_from_slice(bytes),
-            truncated: received.truncated,
-            server_address: received.server_address,
-            socket: Arc::clone(&self.socket),
-        };
-        (Arrival::Packet(packet), received.client)
+    /// A packet that has been received already.
+    pub(super) fn received(&mut self) -> Option<(Arrival, ClientAddress)> {
+        let (packet, client) = self.received.pop_front()?;
+        Some((Arrival::Packet(packet), client))
+    }
+
+    /// Sends the replies that are held.
+    pub(super) async fn flush(&self) {
+        self.outbox.flush().await;
+    }
+
+    /// Waits until there are packets, and receives as many as fit. Safe to cancel.
+    async fn receive_some(&mut self) {
+        let socket = Arc::clone(&self.socket);
+        let receive = |fd: &OwnedFd| self.try_receive(fd.as_raw_fd());
+        match socket.socket.async_io(Interest::READABLE, receive).await {
+            Ok(()) => {
+                self.backoff.recovered();
+                self.hold_replies();
+            }
+            Err(error) => self.backoff.failed(&error).await,
+        }
+    }
+
+    /// Replies wait for each other while several packets do.
+    fn hold_replies(&self) {
+        if self.received.len() > 1 {
+            self.outbox.begin();
+        }
+    }
+
+    fn try_receive(&mut self, fd: RawFd) -> io::Result<()> {
+        if self.socket.address.transport.is_unix() {
+            // Room for nothing else: descriptors that a client sends are not even received.
+            let control = nix::cmsg_space!(nix::libc::ucred);
+            self.receive_from::<UnixAddr>(fd, control, unix_endpoint)
+        } else {
+            let control = nix::cmsg_space!(nix::libc::in6_pktinfo);
+            self.receive_from::<SockaddrStorage>(fd, control, ip_endpoint)
+        }
+    }
+
+    fn receive_from<A: SockaddrLike + Copy>(
+        &mut self,
+        fd: RawFd,
+        control: Vec<u8>,
+        endpoint: fn(Option<A>) -> Endpoint,
+    ) -> io::Result<()> {
+        let rooms = self.buffer.chunks_exact_mut(self.longest);
+        let mut io: Vec<_> = rooms.map(|room| [IoSliceMut::new(room)]).collect();
+        // Made anew each time: the kernel overwrites the lengths in it.
+        let mut headers = MultiHeaders::preallocate(io.len(), Some(control));
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
+        for message in recvmmsg(fd, &mut headers, io.iter_mut(), flags, None)? {
+            let (client, server_address) = who_and_where(&self.socket, &message, endpoint);
+            let packet = Packet {
+                bytes: Bytes::copy_from_slice(message.iovs().next().unwrap_or_default()),
+                truncated: message.flags.contains(MsgFlags::MSG_TRUNC),
+                server_address,
+                outbox: Arc::clone(&self.outbox),
+            };
+            self.received.push_back((packet, client));
+        }
+        Ok(())
     }
 }
 
-fn try_receive(
-    fd: RawFd,
-    buffer: &mut [u8],
-    control: &mut [u8],
-    address: &ServerAddress,
-    wildcard: bool,
-) -> io::Result<Received> {
-    match address.transport {
-        Transport::Unixgram | Transport::Unix => {
-            receive_from::<UnixAddr>(fd, buffer, control, address, wildcard, unix_endpoint)
-        }
-        Transport::Udp | Transport::Tcp => {
-            receive_from::<SockaddrStorage>(fd, buffer, control, address, wildcard, ip_endpoint)
-        }
-    }
-}
-
-fn receive_from<A: SockaddrLike + Copy>(
-    fd: RawFd,
-    buffer: &mut [u8],
-    control: &mut [u8],
-    address: &ServerAddress,
-    wildcard: bool,
+/// Who sent a packet, and which address it came to.
+fn who_and_where<A: SockaddrLike + Copy>(
+    socket: &PacketSocket,
+    message: &RecvMsg<'_, '_, A>,
     endpoint: fn(Option<A>) -> Endpoint,
-) -> io::Result<Received> {
-    let mut io = [IoSliceMut::new(buffer)];
-    let message = recvmsg::<A>(
-        fd,
-        &mut io,
-        Some(control),
-        MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC,
-    )?;
-    let mut received = Received {
-        length: message.bytes,
-        truncated: message.flags.contains(MsgFlags::MSG_TRUNC),
-        server_address: address.endpoint.clone(),
-        client: ClientAddress {
-            endpoint: endpoint(message.address),
-            credentials: None,
-        },
-    };
+) -> (ClientAddress, Endpoint) {
+    let mut server_address = socket.address.endpoint.clone();
+    let mut credentials = None;
     // They are incomplete if the client sent descriptors, too: then nothing is known of it.
     for message in message.cmsgs().into_iter().flatten() {
         match message {
-            ControlMessageOwned::Ipv4PacketInfo(info) if wildcard => {
+            ControlMessageOwned::Ipv4PacketInfo(info) if socket.wildcard => {
                 let ip = IpAddr::from(info.ipi_spec_dst.s_addr.to_ne_bytes());
-                received.came_to(ip, 0);
+                came_to(&mut server_address, ip, 0);
             }
-            ControlMessageOwned::Ipv6PacketInfo(info) if wildcard => {
-                received.came_to(IpAddr::from(info.ipi6_addr.s6_addr), info.ipi6_ifindex);
+            ControlMessageOwned::Ipv6PacketInfo(info) if socket.wildcard => {
+                let ip = IpAddr::from(info.ipi6_addr.s6_addr);
+                came_to(&mut server_address, ip, info.ipi6_ifindex);
             }
             ControlMessageOwned::ScmCredentials(sender) => {
-                received.client.credentials = Some(Credentials {
+                credentials = Some(Credentials {
                     pid: u32::try_from(sender.pid()).ok().filter(|pid| *pid != 0),
                     uid: sender.uid(),
                     gid: sender.gid(),
@@ -296,25 +196,27 @@ fn receive_from<A: SockaddrLike + Copy>(
             _ => {}
         }
     }
-    Ok(received)
+    let client = ClientAddress {
+        endpoint: endpoint(message.address),
+        credentials,
+    };
+    (client, server_address)
 }
 
-impl Received {
-    /// Notes which of the machine's addresses the packet came to. A group's address is none that an
-    /// answer could leave from: the kernel chooses one then.
-    fn came_to(&mut self, ip: IpAddr, interface: u32) {
-        let ip = ip.to_canonical();
-        let Some(bound) = self.server_address.ip().filter(|_| !ip.is_multicast()) else {
-            return;
-        };
-        let mut address = SocketAddr::new(ip, bound.port());
-        if let SocketAddr::V6(v6) = &mut address
-            && v6.ip().is_unicast_link_local()
-        {
-            v6.set_scope_id(interface);
-        }
-        self.server_address = Endpoint::Ip(address);
+/// Notes which of the machine's addresses a packet came to. A group's address is none that an answer could
+/// leave from: the kernel chooses one then.
+fn came_to(server_address: &mut Endpoint, ip: IpAddr, interface: u32) {
+    let ip = ip.to_canonical();
+    let Some(bound) = server_address.ip().filter(|_| !ip.is_multicast()) else {
+        return;
+    };
+    let mut address = SocketAddr::new(ip, bound.port());
+    if let SocketAddr::V6(v6) = &mut address
+        && v6.ip().is_unicast_link_local()
+    {
+        v6.set_scope_id(interface);
     }
+    *server_address = Endpoint::Ip(address);
 }
 
 fn unix_endpoint(address: Option<UnixAddr>) -> Endpoint {

@@ -1,24 +1,29 @@
 //! The socket: created, bound, listening; and Python's `get_request`, which takes one request from it.
 //!
 //! `bind` makes the socket and `inherit` takes one that is already bound, `unix_file` looks after the file
-//! of a Unix socket, `stream` accepts connections, `datagram` receives and sends packets.
+//! of a Unix socket, `stream` accepts connections, `datagram` receives packets, which `packet_socket` sends, and
+//! `outbox` holds until several can leave together.
 
 mod bind;
 mod datagram;
 mod inherit;
+mod outbox;
+mod packet_socket;
 mod stream;
 mod unix_file;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::address::{ClientAddress, ServerAddress};
 use crate::config::ServerConfig;
 use crate::stream::Socket;
 
-pub(crate) use datagram::{Packet, PacketSocket};
+pub(crate) use datagram::Packet;
 
+use packet_socket::PacketSocket;
 use unix_file::UnixFile;
 
 /// A bound socket.
@@ -73,20 +78,54 @@ impl AsFd for Listener {
     }
 }
 
-/// Where requests come from while a server serves. Clones take them from the same socket.
-#[derive(Clone)]
+/// Where requests come from while a server serves.
 pub(crate) enum Source {
     Connections(stream::StreamSource),
     Packets(datagram::PacketSource),
 }
 
 impl Source {
+    /// Another one on the same socket. `together`: it takes several packets at a time, if there are.
+    pub(crate) fn another(&self, together: bool) -> Self {
+        match self {
+            Self::Connections(source) => Self::Connections(source.clone()),
+            Self::Packets(source) => Self::Packets(source.another(together)),
+        }
+    }
+
     /// Python's `get_request`: waits for a request. It cannot fail: what one client's connection or a
     /// full machine brings about is logged and waited out. Safe to cancel: no request is lost.
     pub(crate) async fn get_request(&mut self) -> (Arrival, ClientAddress) {
         match self {
             Self::Connections(source) => source.accept().await,
             Self::Packets(source) => source.receive().await,
+        }
+    }
+
+    /// How long a task that helps to take requests should wait for one before it leaves; none if not at all.
+    ///
+    /// Whoever waits is woken by every arrival, in vain if another is first. Packets are taken several at a
+    /// time, which makes up for it, and connections are not.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        match self {
+            Self::Connections(_) => None,
+            Self::Packets(_) => Some(Duration::from_millis(5)),
+        }
+    }
+
+    /// A request that was taken from the kernel together with an earlier one, and waits here.
+    pub(crate) fn taken_request(&mut self) -> Option<(Arrival, ClientAddress)> {
+        match self {
+            Self::Connections(_) => None,
+            Self::Packets(source) => source.received(),
+        }
+    }
+
+    /// Lets go of what is held back to leave together. To be called when no more requests are taken.
+    pub(crate) async fn flush(&self) {
+        match self {
+            Self::Connections(_) => {}
+            Self::Packets(source) => source.flush().await,
         }
     }
 }

@@ -162,12 +162,13 @@ impl types::HostDatagramRequest for Guest {
         let request = self.table.get(&request)?;
         let packet = &request.packet;
         let client = &request.client_address.endpoint;
+        let length = bytes.len() as u64;
         let sent = packet
-            .socket
-            .send(&bytes, client, &packet.server_address)
+            .outbox
+            .send(bytes, client, &packet.server_address)
             .await;
         if sent.is_ok() {
-            request.bytes_out.fetch_add(bytes.len() as u64, Relaxed);
+            request.bytes_out.fetch_add(length, Relaxed);
         }
         Ok(sent.map_err(|error| packet_error(&error)))
     }

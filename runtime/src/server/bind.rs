@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::Server;
 use super::intake::Intake;
@@ -113,6 +113,7 @@ impl Server {
             service: Arc::new(service),
             scheduler: Scheduler::new(config.schedule),
             taken: AtomicU64::new(0),
+            busy: Notify::new(),
             actions_due: watch::Sender::new(None),
         };
         let server = Self {

@@ -1,13 +1,15 @@
 //! The way in: from a request that has arrived to where it is finished.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::yield_now;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::address::{ClientAddress, Transport};
 use crate::admission::{Admission, Verified};
@@ -26,6 +28,8 @@ pub(super) struct Intake {
     pub(super) service: Arc<Service>,
     pub(super) scheduler: Scheduler,
     pub(super) taken: AtomicU64,
+    /// A taker has so much to do that another should help.
+    pub(super) busy: Notify,
     /// How soon `service_actions` wants to be called again, as it said after the last request.
     pub(super) actions_due: watch::Sender<Option<Duration>>,
 }
@@ -34,6 +38,10 @@ impl Intake {
     /// Requests that are taken in a row before other tasks of the same thread have their turn, and tokio looks
     /// at other sockets.
     const IN_A_ROW: u32 = 16;
+
+    /// How long one taker may be busy without a pause before it asks for help. Less would wake another thread
+    /// for what is nearly done.
+    const BUSY: Duration = Duration::from_micros(100);
 
     /// To be called while nobody else has the service.
     pub(super) fn set_hooks(&mut self, hooks: HookCaller) {
@@ -46,21 +54,86 @@ impl Intake {
     /// Takes requests until a shutdown is asked for.
     pub(super) async fn take_requests(&self, mut source: Source, asked: Asked) {
         let mut stop = pin!(asked.wait());
-        let mut taken: u32 = 0;
-        while !asked.is_asked() {
+        loop {
             tokio::select! {
                 biased;
-                request = self.get_request(&mut source) => self.take(request).await,
+                request = self.get_request(&mut source) => {
+                    self.take_in_a_row(&mut source, &asked, request).await;
+                }
                 () = &mut stop => break,
             }
+        }
+        self.take_the_rest(source).await;
+    }
+
+    /// Takes requests whenever another taker asks for help, until a shutdown is asked for.
+    pub(super) async fn help(&self, mut source: Source, asked: Asked) {
+        let mut stop = pin!(asked.wait());
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                () = self.busy.notified() => {}
+            }
+            while let Some(request) = self.next_soon(&mut source).await {
+                self.take_in_a_row(&mut source, &asked, request).await;
+                if asked.is_asked() {
+                    break;
+                }
+            }
+        }
+        self.take_the_rest(source).await;
+    }
+
+    /// Takes `request`, and all that can be had after it without waiting.
+    async fn take_in_a_row(&self, source: &mut Source, asked: &Asked, request: Request) {
+        let mut since = request.taken;
+        let mut next = Some(request);
+        let mut taken: u32 = 0;
+        while let Some(request) = next {
+            if request.taken.saturating_duration_since(since) > Self::BUSY {
+                since = request.taken;
+                self.busy.notify_one();
+            }
+            self.take(request).await;
             if let due @ Some(_) = self.hooks.service_actions() {
                 self.actions_due.send_replace(due);
             }
-            taken = taken.wrapping_add(1);
+            taken += 1;
             if taken.is_multiple_of(Self::IN_A_ROW) {
                 yield_now().await;
             }
+            if asked.is_asked() {
+                return;
+            }
+            next = self.next_now(source).await;
         }
+    }
+
+    /// A request, if there is one now.
+    async fn next_now(&self, source: &mut Source) -> Option<Request> {
+        let mut request = pin!(self.get_request(source));
+        poll_fn(|cx| match request.as_mut().poll(cx) {
+            Poll::Ready(request) => Poll::Ready(Some(request)),
+            Poll::Pending => Poll::Ready(None),
+        })
+        .await
+    }
+
+    /// A request, if one comes before a helper should rather leave.
+    async fn next_soon(&self, source: &mut Source) -> Option<Request> {
+        match source.patience() {
+            Some(patience) => timeout(patience, self.get_request(source)).await.ok(),
+            None => self.next_now(source).await,
+        }
+    }
+
+    /// Takes what has been taken from the kernel already, when no more is.
+    async fn take_the_rest(&self, mut source: Source) {
+        while let Some((arrival, client_address)) = source.taken_request() {
+            self.take(self.number(arrival, client_address)).await;
+        }
+        source.flush().await;
     }
 
     /// Waits for a request, once there is room for one. Safe to cancel.

@@ -14,6 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::access::Counters;
 use crate::address::{ClientAddress, ServerAddress};
+use crate::admission::waits;
 use crate::config::{Schedule, ServerConfig};
 use crate::error::ServeError;
 use crate::hooks::{HookCaller, Hooks};
@@ -118,8 +119,9 @@ impl Server {
             return self.intake.take_requests(source, asked).await;
         }
         let mut takers = JoinSet::new();
-        for _ in 0..Handle::current().metrics().num_workers() {
-            takers.spawn(self.taker(&source, &asked));
+        takers.spawn(self.taker(&source, &asked));
+        for _ in 1..Handle::current().metrics().num_workers() {
+            takers.spawn(self.helper(&source, &asked));
         }
         while let Some(ended) = takers.join_next().await {
             if ended.is_err() && !asked.is_asked() {
@@ -129,10 +131,22 @@ impl Server {
         }
     }
 
-    /// One task that takes requests.
+    /// The task that takes requests.
     fn taker(&self, source: &Source, asked: &Asked) -> impl Future<Output = ()> + use<> {
-        let (intake, source, asked) = (Arc::clone(&self.intake), source.clone(), asked.clone());
+        let (intake, source, asked) = self.another(source, asked);
         async move { intake.take_requests(source, asked).await }
+    }
+
+    /// A task that helps it while there is more than one thread can do.
+    fn helper(&self, source: &Source, asked: &Asked) -> impl Future<Output = ()> + use<> {
+        let (intake, source, asked) = self.another(source, asked);
+        async move { intake.help(source, asked).await }
+    }
+
+    /// What a task of its own needs. Where a request waits for room, the others stay with the kernel.
+    fn another(&self, source: &Source, asked: &Asked) -> (Arc<Intake>, Source, Asked) {
+        let source = source.another(!waits(&self.config));
+        (Arc::clone(&self.intake), source, asked.clone())
     }
 
     /// Calls the hook as often as it wants while no request comes. It never ends.
