@@ -31,7 +31,7 @@
 //! | `outcome`, `access` | `handle_error` | how it ended, whose fault it was, a line in the log |
 //!
 //! `server` puts them in a row; `handler` loads what they run; `sandbox` is all of wasmtime, and `stream` the
-//! bridge between a socket and `wasi:io`.
+//! bridge between a socket and `wasi:io`. Beside them, and without them, `bench` measures servers.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!(
@@ -42,6 +42,8 @@ compile_error!(
 mod access;
 mod address;
 mod admission;
+#[cfg(feature = "cli")]
+mod bench;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod config;

@@ -2,6 +2,7 @@
 
 mod addresses; // IPv6, every interface, names, sockets that somebody else has bound
 mod admission; // more requests than may run at once
+mod bench; // the load generator: what it counts
 mod cache; // compiled code on disk
 mod command; // what the command says, and with which exit code
 mod conduct; // clients that reset, half-close, say nothing, send too much or read slowly; what the contract says

@@ -2,8 +2,13 @@
 //!
 //! `serve` holds the flags, whose doc comments are the manual, and turns them into calls of this library;
 //! `values` reads what flags say; `build` makes a component of a folder; `log` sets up the log; `run` serves until
-//! a signal comes.
+//! a signal comes. `bench` holds the flags of the load generator; `bench_plan` makes a plan of them, `bench_run`
+//! carries it out until it is done or a signal comes, and `bench_report` tells what was measured.
 
+mod bench;
+mod bench_plan;
+mod bench_report;
+mod bench_run;
 mod build;
 mod log;
 mod run;
@@ -33,19 +38,27 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(Box<serve::Serve>),
+    Bench(Box<bench::Bench>),
 }
 
 /// Runs the command with this process's arguments.
 ///
-/// Exit codes: 0 a clean end, also after SIGTERM or SIGINT; 1 the handler or the socket cannot be used;
-/// 2 a usage error; 3 requests were cut short when the server ended.
+/// Exit codes: 0 a clean end, also after SIGTERM or SIGINT; 1 the handler, the socket or the server to measure
+/// cannot be used; 2 a usage error; 3 requests were cut short when the server ended, or failed when one was
+/// measured.
 #[must_use]
 pub fn main() -> ExitCode {
-    let Command::Serve(serve) = Cli::parse().command;
-    if let Err(complaint) = serve.check() {
-        usage_error(&complaint);
-    }
-    run::serve(&serve).unwrap_or_else(|error| {
+    let ended = match Cli::parse().command {
+        Command::Serve(serve) => {
+            checked("serve", serve.check());
+            run::serve(&serve)
+        }
+        Command::Bench(bench) => {
+            checked("bench", bench.check());
+            bench_run::bench(&bench)
+        }
+    };
+    ended.unwrap_or_else(|error| {
         // Nothing else can be done if standard error is closed.
         drop(print_error(&harmless(
             format!("error: {error:#}").as_bytes(),
@@ -54,13 +67,14 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// Says what is wrong with what was typed, and ends with 2, as clap does.
-fn usage_error(complaint: &str) -> ! {
+/// If what was typed after `subcommand` makes no sense: says so, and ends with 2, as clap does.
+fn checked(subcommand: &str, check: Result<(), String>) {
+    let Err(complaint) = check else { return };
     let mut command = Cli::command();
-    let serve = command.find_subcommand_mut("serve").cloned();
-    serve
+    let typed = command.find_subcommand_mut(subcommand).cloned();
+    typed
         .unwrap_or(command)
-        .bin_name("runtime serve")
+        .bin_name(format!("runtime {subcommand}"))
         .error(clap::error::ErrorKind::ValueValidation, complaint)
         .exit()
 }
