@@ -71,11 +71,11 @@ pub(crate) struct Admitted {
 }
 
 impl Admission {
-    /// Under the sync schedule there is room for one, and everybody waits for it.
-    pub(crate) fn new(config: &ServerConfig) -> Self {
+    /// With room for `concurrency` requests. Under the sync schedule that is one, and everybody waits for it.
+    pub(crate) fn new(config: &ServerConfig, concurrency: u32) -> Self {
         Self {
             places: Arc::new(Places {
-                free: AtomicU32::new(concurrency(config)),
+                free: AtomicU32::new(concurrency),
                 freed: Notify::new(),
             }),
             wait: waits(config),
@@ -105,14 +105,6 @@ impl Admission {
             return Verified::Refused(request, Refusal::Verify);
         }
         Verified::Admitted(Admitted { request, permit })
-    }
-}
-
-/// How many requests of one server run at once.
-pub(crate) fn concurrency(config: &ServerConfig) -> u32 {
-    match config.schedule {
-        Schedule::Sync => 1,
-        Schedule::Threaded => config.max_concurrency,
     }
 }
 

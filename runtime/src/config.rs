@@ -200,10 +200,11 @@ pub struct ServerConfig {
     pub schedule: Schedule,
 
     /// Requests that run at once under the threaded schedule. At least 1; at most what the machine's
-    /// address space and `vm.max_map_count` carry, which [`Server::bind`](crate::Server::bind) checks.
+    /// address space and `vm.max_map_count` carry, which [`Server::bind`](crate::Server::bind) checks: about
+    /// 10,000 of a handler with one memory, where Linux has its default.
     ///
-    /// Default 1000: about an eighth of what Linux's default `vm.max_map_count` carries.
-    pub max_concurrency: u32,
+    /// Default `None`: 1000, a tenth of that, or what the machine carries if that is less.
+    pub max_concurrency: Option<u32>,
 
     /// What happens above `max_concurrency`. Default [`WhenFull::Refuse`].
     pub when_full: WhenFull,
@@ -268,7 +269,7 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             schedule: Schedule::Threaded,
-            max_concurrency: 1000,
+            max_concurrency: None,
             when_full: WhenFull::Refuse,
             request_queue_size: 1024,
             allow_reuse_address: None,
@@ -292,7 +293,7 @@ impl ServerConfig {
     ///
     /// [`ConfigError`] if a setting is out of its bounds.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let complaint = if self.max_concurrency == 0 {
+        let complaint = if self.max_concurrency == Some(0) {
             "max-concurrency is 0: nothing could ever run; choose at least 1"
         } else if !(1..=65_535).contains(&self.max_packet_size) {
             "max-packet-size must be from 1 to 65535 bytes, which is the longest datagram there is"

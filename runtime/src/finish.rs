@@ -1,5 +1,6 @@
 //! Python's `finish_request`: one instance, one request, one outcome.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -125,8 +126,12 @@ impl Service {
         watch: &mut Watch,
         call: GuestCall,
     ) -> Outcome {
-        let mut instance = Instance::new(&self.program, ending.report.id, Arc::clone(meter));
-        let ended = watch.run(meter, instance.handle(call)).await;
+        let id = ending.report.id;
+        let mut instance = match Instance::new(&self.program, id, Arc::clone(meter), call) {
+            Ok(instance) => instance,
+            Err(error) => return Outcome::Host(format!("{error:#}")),
+        };
+        let ended = watch.run(meter, pin!(instance.handle())).await;
         ending.report.peak_memory = instance.finish();
         ended.map_or_else(Outcome::from, Outcome::from)
     }

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -58,9 +58,8 @@ impl Watch {
     pub(crate) async fn run<T>(
         &mut self,
         meter: &CpuMeter,
-        call: impl Future<Output = T>,
+        mut call: Pin<&mut impl Future<Output = T>>,
     ) -> Result<T, Cut> {
-        let mut call = pin!(call);
         poll_fn(|cx| {
             meter.enter();
             let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)));

@@ -96,11 +96,12 @@ struct LimitFlags {
     #[arg(long, value_name = "TIME|none", allow_hyphen_values = true, default_value_t = TimeOrNone(Limits::default().idle_limit))]
     idle_limit: TimeOrNone,
 
-    /// Requests that run at once under the threaded schedule
+    /// Requests that run at once under the threaded schedule [default: 1000, or what the machine carries]
     ///
-    /// The default is about an eighth of what Linux's default vm.max_map_count carries.
-    #[arg(long, value_name = "N", default_value_t = defaults().max_concurrency)]
-    max_concurrency: u32,
+    /// Linux's default vm.max_map_count carries about 10,000 of a handler with one memory. More than fits is
+    /// refused at the start.
+    #[arg(long, value_name = "N")]
+    max_concurrency: Option<u32>,
 
     /// Above --max-concurrency: refuse (close at once, counted) or wait (leave them in the kernel's queue)
     ///

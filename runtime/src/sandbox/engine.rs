@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use wasmtime::component::Linker;
 use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Result};
 
+use super::capacity::{Limit, Room, largest};
 use super::contract;
 use super::guest::Guest;
 use super::settings::{MEMORY_RESERVATION, settings};
@@ -24,36 +25,78 @@ pub(super) struct Seats {
     pub(super) tables: u32,
 }
 
+/// Why a server gets no seats.
+pub(super) enum NoSeats {
+    /// The machine does not carry so many.
+    Full {
+        /// How many guests at once would be carried.
+        fits: u32,
+        limit: Limit,
+    },
+    Engine(wasmtime::Error),
+}
+
 /// An engine with a pool that several servers share.
 pub(super) struct SharedEngine {
     pub(super) engine: Engine,
     pub(super) linker: Linker<Guest>,
     pub(super) ticker: Ticker,
+    size: Seats,
     free: Mutex<Seats>,
 }
 
 static ENGINES: Mutex<Vec<Weak<SharedEngine>>> = Mutex::new(Vec::new());
 
 impl SharedEngine {
-    /// An engine of this process that has room, with the seats taken; a new one if none has.
-    pub(super) fn with_room(seats: Seats) -> Result<Arc<Self>> {
+    /// An engine of this process that has room for `concurrency` guests, with their seats taken; a new one if
+    /// none has. `seats` says how many they need.
+    pub(super) fn with_room(
+        concurrency: u32,
+        seats: impl Fn(u32) -> Seats,
+    ) -> Result<(Arc<Self>, Seats), NoSeats> {
         let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
         engines.retain(|engine| engine.strong_count() > 0);
-        let with_room = engines
-            .iter()
-            .filter_map(Weak::upgrade)
-            .find(|engine| engine.enter(seats));
-        if let Some(engine) = with_room {
-            return Ok(engine);
+        let live: Vec<_> = engines.iter().filter_map(Weak::upgrade).collect();
+        let taken = live.iter().map(|engine| engine.room_taken());
+        let room = Room::of_this_process().without(taken.fold(Room::default(), Room::and));
+
+        let lacks = |concurrency| {
+            let seats = seats(concurrency);
+            let pool = if live.iter().any(|engine| engine.has_room(seats)) {
+                Room::default()
+            } else {
+                Room::of_pool(pool_for(seats))
+            };
+            room.lacks(Room::of_seats(seats).and(pool))
+        };
+        if let Some(limit) = lacks(concurrency) {
+            let fits = largest(concurrency, |fewer| lacks(fewer).is_none());
+            return Err(NoSeats::Full { fits, limit });
         }
-        let engine = Arc::new(Self::new(Seats {
-            stacks: seats.stacks.max(POOL),
-            memories: seats.memories.max(POOL),
-            tables: seats.tables.max(2 * POOL),
-        })?);
-        engine.enter(seats);
+
+        let wanted = seats(concurrency);
+        if let Some(engine) = live.iter().find(|engine| engine.enter(wanted)) {
+            return Ok((Arc::clone(engine), wanted));
+        }
+        let engine = Arc::new(Self::new(pool_for(wanted)).map_err(NoSeats::Engine)?);
+        engine.enter(wanted);
         engines.push(Arc::downgrade(&engine));
-        Ok(engine)
+        Ok((engine, wanted))
+    }
+
+    /// What this engine has of the process: its pool, and what the guests that may run there take.
+    fn room_taken(&self) -> Room {
+        let free = *self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = Seats {
+            memories: self.size.memories - free.memories,
+            ..self.size
+        };
+        Room::of_pool(self.size).and(Room::of_seats(taken))
+    }
+
+    fn has_room(&self, seats: Seats) -> bool {
+        let free = *self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        free.without(seats).is_some()
     }
 
     fn new(size: Seats) -> Result<Self> {
@@ -64,6 +107,7 @@ impl SharedEngine {
             ticker: Ticker::start(engine.weak())?,
             linker: contract::linker(&engine)?,
             engine,
+            size,
             free: Mutex::new(size),
         })
     }
@@ -71,19 +115,10 @@ impl SharedEngine {
     /// Takes seats; false if there are not enough.
     fn enter(&self, seats: Seats) -> bool {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = (
-            free.stacks.checked_sub(seats.stacks),
-            free.memories.checked_sub(seats.memories),
-            free.tables.checked_sub(seats.tables),
-        );
-        let (Some(stacks), Some(memories), Some(tables)) = left else {
+        let Some(left) = free.without(seats) else {
             return false;
         };
-        *free = Seats {
-            stacks,
-            memories,
-            tables,
-        };
+        *free = left;
         true
     }
 
@@ -92,6 +127,25 @@ impl SharedEngine {
         free.stacks += seats.stacks;
         free.memories += seats.memories;
         free.tables += seats.tables;
+    }
+}
+
+impl Seats {
+    fn without(self, others: Self) -> Option<Self> {
+        Some(Self {
+            stacks: self.stacks.checked_sub(others.stacks)?,
+            memories: self.memories.checked_sub(others.memories)?,
+            tables: self.tables.checked_sub(others.tables)?,
+        })
+    }
+}
+
+/// The size of a new pool that has `seats`, and as a rule more, for other servers.
+fn pool_for(seats: Seats) -> Seats {
+    Seats {
+        stacks: seats.stacks.max(POOL),
+        memories: seats.memories.max(POOL),
+        tables: seats.tables.max(2 * POOL),
     }
 }
 

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 
+use wasmtime::component::Resource;
 use wasmtime::{Error, Result, Store, Trap, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
 
@@ -16,6 +17,7 @@ use crate::meter::CpuMeter;
 pub(crate) struct Instance<'a> {
     store: Store<Guest>,
     program: &'a Program,
+    request: Handle,
     /// The host has done its part: what fails from here on is what the guest asked for.
     instantiated: bool,
 }
@@ -24,6 +26,12 @@ pub(crate) struct Instance<'a> {
 pub(crate) enum GuestCall {
     Stream(StreamRequest),
     Datagram(DatagramRequest),
+}
+
+/// The same in the store, from where the guest is given it.
+enum Handle {
+    Stream(Resource<StreamRequest>),
+    Datagram(Resource<DatagramRequest>),
 }
 
 /// How a guest's call ended, if it ended by itself.
@@ -46,13 +54,27 @@ const BYTES_OF_A_CALL: usize = 1 << 20;
 const LONGEST_ERROR: usize = 4096;
 
 impl<'a> Instance<'a> {
-    pub(crate) fn new(program: &'a Program, request_id: u64, meter: Arc<CpuMeter>) -> Self {
-        let guest = Guest::new(
+    /// A store for one guest, with all that it will be called with.
+    ///
+    /// # Errors
+    ///
+    /// If the store has no room for the request, which a new one has.
+    pub(crate) fn new(
+        program: &'a Program,
+        request_id: u64,
+        meter: Arc<CpuMeter>,
+        call: GuestCall,
+    ) -> Result<Self> {
+        let mut guest = Guest::new(
             Arc::clone(&program.about),
             &program.limits,
             request_id,
             meter,
         );
+        let request = match call {
+            GuestCall::Stream(request) => Handle::Stream(guest.table.push(request)?),
+            GuestCall::Datagram(request) => Handle::Datagram(guest.table.push(request)?),
+        };
         let mut store = Store::new(&program.engine.engine, guest);
         store.limiter(|guest| &mut guest.limiter);
         store.set_hostcall_fuel(BYTES_OF_A_CALL);
@@ -64,27 +86,28 @@ impl<'a> Instance<'a> {
                 UpdateDeadline::YieldCustom(TURN, Box::pin(tokio::task::yield_now()))
             })
         });
-        Self {
+        Ok(Self {
             store,
             program,
+            request,
             instantiated: false,
-        }
+        })
     }
 
     /// Instantiates the handler and calls it.
-    pub(crate) async fn handle(&mut self, call: GuestCall) -> Verdict {
+    pub(crate) async fn handle(&mut self) -> Verdict {
         // Here guest code runs first: in the start functions of the instance.
         self.store.set_epoch_deadline(FIRST_TURN);
-        match self.ticking(call).await {
+        match self.ticking().await {
             Ok(returned) => Verdict::Returned(returned.map_err(shortened)),
             Err(error) => self.verdict(&error),
         }
     }
 
     /// The call, with the clock ticking while the guest computes, and not while it waits.
-    async fn ticking(&mut self, call: GuestCall) -> Result<Result<(), String>> {
+    async fn ticking(&mut self) -> Result<Result<(), String>> {
         let ticker = &self.program.engine.ticker;
-        let mut call = pin!(self.call(call));
+        let mut call = pin!(self.call());
         poll_fn(|cx| {
             let _ticking = ticker.guest();
             call.as_mut().poll(cx)
@@ -92,20 +115,20 @@ impl<'a> Instance<'a> {
         .await
     }
 
-    async fn call(&mut self, call: GuestCall) -> Result<Result<(), String>> {
+    async fn call(&mut self) -> Result<Result<(), String>> {
         let store = &mut self.store;
-        match (&self.program.entry, call) {
-            (Entry::Stream(entry), GuestCall::Stream(request)) => {
+        match (&self.program.entry, &self.request) {
+            (Entry::Stream(entry), Handle::Stream(request)) => {
                 let service = entry.instantiate_async(&mut *store).await?;
                 self.instantiated = true;
-                let request = store.data_mut().table.push(request)?;
+                let request = Resource::new_own(request.rep());
                 let handler = service.socketserver_handler_stream_handler();
                 handler.call_handle(store, request).await
             }
-            (Entry::Datagram(entry), GuestCall::Datagram(request)) => {
+            (Entry::Datagram(entry), Handle::Datagram(request)) => {
                 let service = entry.instantiate_async(&mut *store).await?;
                 self.instantiated = true;
-                let request = store.data_mut().table.push(request)?;
+                let request = Resource::new_own(request.rep());
                 let handler = service.socketserver_handler_datagram_handler();
                 handler.call_handle(store, request).await
             }

@@ -1,12 +1,13 @@
 //! All of wasmtime: nothing outside this folder (and the `wasi:io` bridges in `stream`) names it.
 //!
 //! `component` turns bytes into checked, compiled code, which `cache` keeps on disk; `engine` has the pool that
-//! the servers of one process share, with the same `settings` and a `ticker`; `program` is one handler on an engine, and
+//! the servers of one process share, as large as `capacity` allows, with the same `settings` and a `ticker`; `program` is one handler on an engine, and
 //! `instance` one guest, from its store to the way it ended; `guest` is what a store holds, with `limits`,
 //! `grants` and `print`; `contract` answers what the guest calls, as `bindings` declares it.
 
 mod bindings;
 mod cache;
+mod capacity;
 mod component;
 mod contract;
 mod engine;
@@ -23,6 +24,6 @@ pub(crate) use component::Code;
 
 pub(crate) use guest::{About, DatagramRequest, StreamRequest};
 pub(crate) use instance::{GuestCall, Instance, Verdict};
-pub(crate) use program::Program;
+pub(crate) use program::{Concurrency, Program};
 
 pub use cache::Cache;

@@ -4,19 +4,13 @@ use std::sync::Arc;
 
 use wasmtime::Result;
 
+use super::capacity::Limit;
 use super::component::Code;
 use super::contract::{DatagramEntry, StreamEntry};
-use super::engine::{Seats, SharedEngine, TABLE_ELEMENTS};
+use super::engine::{NoSeats, Seats, SharedEngine, TABLE_ELEMENTS};
 use super::guest::About;
-use super::settings::MEMORY_RESERVATION;
 use crate::address::Transport;
 use crate::config::Limits;
-
-/// Memories that fit into the address space of a process, beside everything else.
-const MOST_MEMORIES: u64 = (100 << 40) / (MEMORY_RESERVATION + (64 << 20));
-
-/// Memory maps that an instance takes, measured (6.4), and rounded up.
-const MAPS_OF_AN_INSTANCE: u64 = 8;
 
 /// A handler with its seats in a pool, which are given back when this is dropped.
 pub(crate) struct Program {
@@ -25,6 +19,14 @@ pub(crate) struct Program {
     pub(super) about: Arc<About>,
     pub(super) engine: Arc<SharedEngine>,
     seats: Seats,
+}
+
+/// How many guests are to run at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Concurrency {
+    pub(crate) wanted: u32,
+    /// Nobody asked for that many: if the machine carries fewer, so be it.
+    pub(crate) may_be_less: bool,
 }
 
 /// The exported function that a transport calls.
@@ -41,19 +43,12 @@ impl Program {
         code: &Code,
         limits: Limits,
         about: About,
-        concurrency: u32,
+        concurrency: Concurrency,
     ) -> Result<Self, String> {
-        check_capacity(code, concurrency)?;
-        let seats = Seats {
-            stacks: concurrency,
-            memories: concurrency.saturating_mul(code.memories.max(1)),
-            tables: concurrency.saturating_mul(code.tables.max(1)),
-        };
+        check_tables(code)?;
         let transport = about.server_address.transport;
-        let text = |error: wasmtime::Error| format!("{error:#}");
-        let engine = SharedEngine::with_room(seats).map_err(text)?;
-        let entry = resolve(&engine, code, transport).map_err(text);
-        match entry {
+        let (engine, seats) = seats(code, concurrency)?;
+        match resolve(&engine, code, transport) {
             Ok(entry) => Ok(Self {
                 entry,
                 limits,
@@ -61,11 +56,16 @@ impl Program {
                 engine,
                 seats,
             }),
-            Err(reason) => {
+            Err(error) => {
                 engine.leave(seats);
-                Err(reason)
+                Err(format!("{error:#}"))
             }
         }
+    }
+
+    /// Guests that it has room for at once.
+    pub(crate) fn concurrency(&self) -> u32 {
+        self.seats.stacks
     }
 }
 
@@ -75,21 +75,51 @@ impl Drop for Program {
     }
 }
 
-/// Refuses what neither the address space nor Linux's limit of memory maps carries.
-fn check_capacity(code: &Code, concurrency: u32) -> Result<(), String> {
-    let by_address = MOST_MEMORIES / u64::from(code.memories.max(1));
-    let by_maps = max_map_count() / MAPS_OF_AN_INSTANCE;
-    let wanted = u64::from(concurrency);
-    if wanted > by_address {
-        return Err(format!(
-            "the address space has room for {by_address}: lower --max-concurrency"
-        ));
+/// An engine, with seats for as many guests as there are to be.
+fn seats(code: &Code, concurrency: Concurrency) -> Result<(Arc<SharedEngine>, Seats), String> {
+    let each = |concurrency: u32| Seats {
+        stacks: concurrency,
+        memories: concurrency.saturating_mul(code.memories.max(1)),
+        tables: concurrency.saturating_mul(code.tables.max(1)),
+    };
+    let explain = |error| match error {
+        NoSeats::Engine(error) => format!("{error:#}"),
+        NoSeats::Full {
+            fits,
+            limit: Limit::AddressSpace,
+        } => format!("the address space has room for {fits}: lower --max-concurrency"),
+        NoSeats::Full {
+            fits,
+            limit: Limit::Maps(needed),
+        } => format!(
+            "vm.max_map_count has room for {fits}: lower --max-concurrency, or raise it with \
+             sysctl vm.max_map_count={needed}"
+        ),
+    };
+    match (
+        SharedEngine::with_room(concurrency.wanted, each),
+        concurrency,
+    ) {
+        (
+            Err(NoSeats::Full {
+                fits: fits @ 1.., ..
+            }),
+            Concurrency {
+                may_be_less: true, ..
+            },
+        ) => {
+            tracing::warn!(
+                "this machine carries {fits} requests at once, fewer than the default of {}",
+                concurrency.wanted
+            );
+            SharedEngine::with_room(fits, each).map_err(explain)
+        }
+        (seats, _) => seats.map_err(explain),
     }
-    if wanted > by_maps {
-        return Err(format!(
-            "vm.max_map_count has room for {by_maps}: lower --max-concurrency, or raise it with sysctl"
-        ));
-    }
+}
+
+/// Refuses tables that no pool has.
+fn check_tables(code: &Code) -> Result<(), String> {
     if code.largest_table > TABLE_ELEMENTS as u64 {
         return Err(format!(
             "it has a table of {} elements, and a pool has tables of {TABLE_ELEMENTS}",
@@ -97,14 +127,6 @@ fn check_capacity(code: &Code, concurrency: u32) -> Result<(), String> {
         ));
     }
     Ok(())
-}
-
-/// `vm.max_map_count` in proc_sys_vm(5); Linux's default where it cannot be read.
-fn max_map_count() -> u64 {
-    std::fs::read_to_string("/proc/sys/vm/max_map_count")
-        .ok()
-        .and_then(|text| text.trim().parse().ok())
-        .unwrap_or(65_530)
 }
 
 /// The entry that `transport` calls, with everything that it imports.

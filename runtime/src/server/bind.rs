@@ -10,15 +10,15 @@ use super::Server;
 use super::intake::Intake;
 use crate::access::Access;
 use crate::address::{BindAddress, ServerAddress, Transport};
-use crate::admission::{Admission, concurrency};
-use crate::config::ServerConfig;
+use crate::admission::Admission;
+use crate::config::{Schedule, ServerConfig};
 use crate::error::BindError;
 use crate::finish::Service;
 use crate::handler::Handler;
 use crate::hooks::{HookCaller, Hooks, NoHooks};
 use crate::listen::Listener;
 use crate::output::Output;
-use crate::sandbox::{About, Program};
+use crate::sandbox::{About, Concurrency, Program};
 use crate::schedule::Scheduler;
 use crate::shutdown::{Shutdown, ShutdownHandle};
 
@@ -108,7 +108,7 @@ impl Server {
         };
         let intake = Intake {
             transport: listener.address().transport,
-            admission: Admission::new(&config),
+            admission: Admission::new(&config, service.program.concurrency()),
             hooks,
             service: Arc::new(service),
             scheduler: Scheduler::new(config.schedule),
@@ -198,8 +198,22 @@ fn program(
     Program::new(&handler.code, *handler.limits(), about, concurrency).map_err(|reason| {
         BindError::Engine {
             name: handler.name().to_owned(),
-            max_concurrency: concurrency,
+            max_concurrency: concurrency.wanted,
             reason,
         }
     })
+}
+
+/// How many requests are to run at once.
+fn concurrency(config: &ServerConfig) -> Concurrency {
+    /// A tenth of what Linux's default of `vm.max_map_count` carries.
+    const DEFAULT: u32 = 1000;
+    let wanted = match config.schedule {
+        Schedule::Sync => Some(1),
+        Schedule::Threaded => config.max_concurrency,
+    };
+    Concurrency {
+        wanted: wanted.unwrap_or(DEFAULT),
+        may_be_less: wanted.is_none(),
+    }
 }

@@ -110,7 +110,7 @@ async fn failing_binds() {
     let unix = Server::bind(&in_use, config(), handler()).expect("bound");
     let missing = at("unix:///no/such/folder/socket");
     let too_many = ServerConfig {
-        max_concurrency: u32::MAX,
+        max_concurrency: Some(u32::MAX),
         ..ServerConfig::default()
     };
     let before = descriptors();

@@ -32,7 +32,7 @@ fn handler() -> &'static Handler {
 /// Few requests at once, so that the servers of many tests fit into one engine's pool.
 fn config() -> ServerConfig {
     ServerConfig {
-        max_concurrency: 16,
+        max_concurrency: Some(16),
         ..ServerConfig::default()
     }
 }

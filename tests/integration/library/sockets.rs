@@ -117,7 +117,7 @@ fn typed_errors_say_whose_fault_it_is() {
     let text = runtime::Handler::from_bytes("x", b"text", limits, None).err();
     assert!(matches!(text, Some(LoadError::NotAComponent { .. })));
     let config = runtime::ServerConfig {
-        max_concurrency: 0,
+        max_concurrency: Some(0),
         ..config()
     };
     let nothing = Server::bind(&at("tcp://127.0.0.1:0"), config, handler()).err();
