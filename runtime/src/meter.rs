@@ -31,7 +31,7 @@ const SHORT: u64 = 100_000;
 
 /// Nanoseconds after which a thread's last reading is too old to begin a poll with: a poll in which the
 /// thread is preempted can be billed as much too high, and no more.
-const STALE: u64 = 1_000_000;
+const STALE: u64 = 250_000;
 
 /// A thread's CPU time, and when it was read.
 #[derive(Clone, Copy)]
@@ -57,11 +57,7 @@ impl CpuMeter {
 
     /// The guest is about to be polled.
     pub(crate) fn enter(&self) {
-        let now = wall_time();
-        if now.saturating_sub(LAST.get().at) > STALE {
-            read_cpu_time(now);
-        }
-        self.since.store(now, Relaxed);
+        self.since.store(begin(), Relaxed);
     }
 
     /// The guest has been polled.
@@ -73,12 +69,7 @@ impl CpuMeter {
     fn bill(&self) {
         let now = wall_time();
         let elapsed = now.saturating_sub(self.since.swap(now, Relaxed));
-        let used = if elapsed <= SHORT {
-            elapsed
-        } else {
-            let before = LAST.get().cpu;
-            elapsed.min(read_cpu_time(now).saturating_sub(before))
-        };
+        let used = cpu_time(now, elapsed, LAST.get());
         self.spent.fetch_add(used, Relaxed);
     }
 
@@ -101,6 +92,45 @@ impl CpuMeter {
     pub(crate) fn has_exceeded(&self) -> bool {
         self.exceeded.load(Relaxed)
     }
+}
+
+/// What one thread computes between two moments.
+pub(crate) struct Stopwatch {
+    since: u64,
+    before: Reading,
+}
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self {
+            since: begin(),
+            before: LAST.get(),
+        }
+    }
+
+    /// CPU time of this thread since the start, as precise as a guest is billed.
+    pub(crate) fn elapsed(&self) -> Duration {
+        let now = wall_time();
+        Duration::from_nanos(cpu_time(now, now.saturating_sub(self.since), self.before))
+    }
+}
+
+/// The time by the clock on the wall, with a reading of this thread's CPU time that is not too old for it.
+fn begin() -> u64 {
+    let now = wall_time();
+    if now.saturating_sub(LAST.get().at) > STALE {
+        read_cpu_time(now);
+    }
+    now
+}
+
+/// What this thread has computed in the `elapsed` nanoseconds up to `now`, if its clock showed `before` when
+/// they began.
+fn cpu_time(now: u64, elapsed: u64, before: Reading) -> u64 {
+    if elapsed <= SHORT {
+        return elapsed;
+    }
+    elapsed.min(read_cpu_time(now).saturating_sub(before.cpu))
 }
 
 /// Reads this thread's CPU time, and remembers it.

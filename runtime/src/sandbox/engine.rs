@@ -100,6 +100,11 @@ impl SharedEngine {
     }
 
     fn new(size: Seats) -> Result<Self> {
+        if !PoolingAllocationConfig::is_pagemap_scan_available() {
+            tracing::info!(
+                "this kernel cannot say which pages a handler wrote (PAGEMAP_SCAN, Linux 6.7): requests cost more"
+            );
+        }
         let mut config = settings();
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(size)));
         let engine = Engine::new(&config)?;

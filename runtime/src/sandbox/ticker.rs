@@ -17,7 +17,7 @@ pub(super) const FIRST_TURN: u64 = 2;
 
 /// Ticks that it computes from then on before it is looked at again: the precision of the CPU limit, and the
 /// time that other guests on the same thread wait.
-pub(super) const TURN: u64 = 10;
+pub(super) const TURN: u64 = 5;
 
 /// Ticks without a guest after which the thread goes to sleep: a busy server does not wake it for
 /// every request.

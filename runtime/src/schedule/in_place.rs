@@ -13,11 +13,15 @@ use std::time::Duration;
 use tokio::task::unconstrained;
 use tokio::time::Instant;
 
+use crate::meter::Stopwatch;
+
 /// Whether requests are begun where they were received.
 pub(super) struct InPlace {
     origin: Instant,
-    /// Requests that took too long since it was last given up.
+    /// Requests that took too long of late.
     strikes: AtomicU32,
+    /// Milliseconds after `origin` at which the first of them did.
+    since: AtomicU64,
     /// Milliseconds after `origin` from which it is tried again.
     again: AtomicU64,
 }
@@ -27,34 +31,35 @@ impl Default for InPlace {
         Self {
             origin: Instant::now(),
             strikes: AtomicU32::new(0),
+            since: AtomicU64::new(0),
             again: AtomicU64::new(0),
         }
     }
 }
 
 impl InPlace {
-    /// What a request may take where it was received, and be no burden on the next one.
+    /// What a request may compute where it was received, and be no burden on the next one.
     const SLICE: Duration = Duration::from_millis(1);
-    /// Requests that may take longer before it is given up.
+    /// Requests that may compute longer within a `PAUSE` before it is given up.
     const STRIKES: u32 = 3;
-    /// For how long it is given up.
-    const PAUSE: Duration = Duration::from_secs(1);
+    /// For how many milliseconds it is given up.
+    const PAUSE: u64 = 1000;
 
     /// Polls a request once, unless too many took too long of late. Returns it if it has not finished.
     pub(super) fn begin<F: Future<Output = ()>>(
         &self,
         mut request: Pin<Box<F>>,
     ) -> Option<Pin<Box<F>>> {
-        let start = Instant::now();
-        if self.millis(start) < self.again.load(Relaxed) {
+        if self.is_given_up() {
             return Some(request);
         }
+        let computed = Stopwatch::start();
         // Nobody is woken by this poll: who has to wait is polled again, as a task.
         let mut cx = Context::from_waker(Waker::noop());
         let polled = catch_unwind(AssertUnwindSafe(|| {
             Pin::new(&mut unconstrained(request.as_mut())).poll(&mut cx)
         }));
-        if start.elapsed() > Self::SLICE {
+        if computed.elapsed() > Self::SLICE {
             self.strike();
         }
         match polled {
@@ -64,16 +69,25 @@ impl InPlace {
         }
     }
 
+    fn is_given_up(&self) -> bool {
+        let again = self.again.load(Relaxed);
+        again > 0 && self.now() < again
+    }
+
     fn strike(&self) {
+        let now = self.now();
+        if now.saturating_sub(self.since.load(Relaxed)) > Self::PAUSE {
+            self.since.store(now, Relaxed);
+            self.strikes.store(0, Relaxed);
+        }
         if self.strikes.fetch_add(1, Relaxed) + 1 >= Self::STRIKES {
             self.strikes.store(0, Relaxed);
-            self.again
-                .store(self.millis(Instant::now() + Self::PAUSE), Relaxed);
+            self.again.store(now + Self::PAUSE, Relaxed);
         }
     }
 
-    fn millis(&self, time: Instant) -> u64 {
-        let since = time.saturating_duration_since(self.origin);
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    /// Milliseconds since `origin`.
+    fn now(&self) -> u64 {
+        u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
