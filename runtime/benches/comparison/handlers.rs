@@ -14,11 +14,11 @@ pub(super) struct Handlers {
 }
 
 impl Handlers {
-    /// Builds them: as the integration tests do, and in the same place.
-    pub(super) fn build() -> Result<Self> {
+    /// Builds packages of `examples` and of `tests/guests`: as the integration tests do, and in the same place.
+    pub(super) fn build(examples: &[&str], guests: &[&str]) -> Result<Self> {
         let target = target_folder()?.join("guests");
-        build(&target, "Cargo.toml", &["upper", "upper-loop"])?;
-        build(&target, "tests/guests/Cargo.toml", &["echo", "misbehave"])?;
+        build(&target, "Cargo.toml", examples)?;
+        build(&target, "tests/guests/Cargo.toml", guests)?;
         Ok(Self { target })
     }
 

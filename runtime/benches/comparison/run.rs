@@ -54,7 +54,7 @@ fn measure(options: &Options, plan: Plan, tools: &Tools) -> Result<Vec<Table>> {
         tables.push(spinning::run(plan, tools, &mut measured));
     }
     if options.wants(criterion::NAME) {
-        tables.push(criterion::table()?);
+        tables.push(criterion::run(&mut measured)?);
     }
     tables.insert(0, targets::table(&measured));
     Ok(tables)

@@ -46,7 +46,7 @@ impl Tools {
     /// Builds the handlers and looks for Python.
     pub(super) fn prepare() -> Result<Self> {
         Ok(Self {
-            handlers: Handlers::build()?,
+            handlers: Handlers::build(&["upper", "upper-loop"], &["echo", "misbehave"])?,
             python: Python::newest(),
         })
     }

@@ -3,7 +3,7 @@
 use super::measured::{Measured, Series, of_good_rounds};
 use super::rows::{CPYTHON_SYNC, CPYTHON_THREADING, NO_SANDBOX, THREADED};
 use super::table::{Table, median, number, spread};
-use super::{idle, ready, spinning};
+use super::{criterion, idle, ready, spinning};
 
 /// One of them.
 struct Target {
@@ -24,7 +24,7 @@ enum Figure {
     Least(&'static str),
 }
 
-const TARGETS: [Target; 12] = [
+const TARGETS: [Target; 14] = [
     Target {
         what: "TCP, one request: threaded / no sandbox",
         row: "tcp",
@@ -109,6 +109,20 @@ const TARGETS: [Target; 12] = [
         must: 30.0,
         aim: 15.0,
     },
+    Target {
+        what: "in one process, time of `upper`: ours / bare wasmtime",
+        row: criterion::NAME,
+        figure: Figure::Least(criterion::HOSTS),
+        must: 1.1,
+        aim: 1.0,
+    },
+    Target {
+        what: "in one process, time: `upper` / bare guest",
+        row: criterion::NAME,
+        figure: Figure::Least(criterion::GUESTS),
+        must: 1.15,
+        aim: 1.05,
+    },
 ];
 
 impl Target {
@@ -158,7 +172,7 @@ pub(super) fn table(measured: &Measured) -> Table {
     });
     Table {
         title: "Targets".to_owned(),
-        about: "Ratios are of requests a second (64 MiB: of bytes a second) in the same round."
+        about: "Ratios of servers are of requests a second (64 MiB: of bytes a second) in the same round."
             .to_owned(),
         header: vec!["what", "median", "min..max", "must be", "aim", "reached"],
         lines: lines.collect(),
@@ -180,7 +194,7 @@ mod tests {
         let expected = "\
 ### Targets
 
-Ratios are of requests a second (64 MiB: of bytes a second) in the same round.
+Ratios of servers are of requests a second (64 MiB: of bytes a second) in the same round.
 
 | what | median | min..max | must be | aim | reached |
 | --- | ---: | ---: | ---: | ---: | ---: |
