@@ -16,7 +16,6 @@ use crate::request::Request;
 /// The door of one server.
 pub(crate) struct Admission {
     places: Arc<Places>,
-    wait: bool,
 }
 
 /// How many more requests may run. Most servers refuse when there is no place, so that taking one and giving
@@ -24,6 +23,8 @@ pub(crate) struct Admission {
 struct Places {
     free: AtomicU32,
     freed: Notify,
+    /// Somebody may be waiting for one.
+    wait: bool,
 }
 
 /// The right to run, given back when it is dropped.
@@ -54,7 +55,9 @@ impl Places {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.0.free.fetch_add(1, SeqCst);
-        self.0.freed.notify_one();
+        if self.0.wait {
+            self.0.freed.notify_one();
+        }
     }
 }
 
@@ -77,8 +80,8 @@ impl Admission {
             places: Arc::new(Places {
                 free: AtomicU32::new(concurrency),
                 freed: Notify::new(),
+                wait: waits(config),
             }),
-            wait: waits(config),
         }
     }
 
@@ -86,14 +89,14 @@ impl Admission {
     ///
     /// The room is not kept: whoever waits for a request must not hold what another request could use.
     pub(crate) async fn room(&self) {
-        if self.wait {
+        if self.places.wait {
             drop(self.places.wait().await);
         }
     }
 
     /// Admits a request, or refuses it and says why.
     pub(crate) async fn verify_request(&self, request: Request, hooks: &HookCaller) -> Verified {
-        let permit = if self.wait {
+        let permit = if self.places.wait {
             Some(self.places.wait().await)
         } else {
             self.places.take()

@@ -77,7 +77,8 @@ impl Service {
         client: ClientAddress,
     ) -> Option<Linger> {
         let meter = Arc::new(CpuMeter::new(self.limits.cpu_limit));
-        let connection = Connection::new(socket, self.read_timeout, Arc::clone(&meter));
+        let (taken, timeout) = (ending.taken, self.read_timeout);
+        let connection = Connection::new(socket, taken, timeout, Arc::clone(&meter));
         ending.connection = Some(connection.clone());
         let wall = self.limits.stream_wall_limit;
         let mut watch = Watch::connection(connection.clone(), wall, self.limits.idle_limit);

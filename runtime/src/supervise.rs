@@ -104,9 +104,11 @@ impl Watch {
         let (Some((limit, timer)), Some(connection)) = (&mut self.idle, &self.connection) else {
             return Poll::Pending;
         };
+        // Looked at after every poll of the guest, so that it is known to the poll.
+        let moved = connection.last_moved();
         loop {
             ready!(timer.poll(cx));
-            let due = connection.last_moved() + *limit;
+            let due = moved + *limit;
             if due <= Instant::now() {
                 let fault = if connection.waits_for_client() {
                     Fault::Client

@@ -55,7 +55,7 @@ impl Ticker {
     /// Announces a guest.
     pub(super) fn guest(&self) -> Ticking<'_> {
         self.shared.guests.fetch_add(1, SeqCst);
-        if self.shared.asleep.swap(false, SeqCst) {
+        if self.shared.asleep.load(SeqCst) && self.shared.asleep.swap(false, SeqCst) {
             self.thread.unpark();
         }
         Ticking(&self.shared)

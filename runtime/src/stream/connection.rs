@@ -17,11 +17,12 @@ use crate::meter::CpuMeter;
 
 /// One connection, shared between the faces that a guest holds and the host.
 #[derive(Clone)]
-pub(crate) struct Connection {
-    state: Arc<Mutex<State>>,
-    meter: Arc<CpuMeter>,
+pub(crate) struct Connection(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
     /// Calls of the guest that wait for its client now.
-    waiting: Arc<AtomicUsize>,
+    waiting: AtomicUsize,
 }
 
 /// One of them, until it is dropped.
@@ -42,13 +43,18 @@ pub(crate) enum Half {
 }
 
 impl Connection {
-    /// `timeout` is Python's `StreamRequestHandler.timeout`: how long one call may wait.
-    pub(crate) fn new(socket: Socket, timeout: Option<Duration>, meter: Arc<CpuMeter>) -> Self {
-        Self {
-            state: Arc::new(Mutex::new(State::new(socket, timeout, Arc::clone(&meter)))),
-            meter,
-            waiting: Arc::default(),
-        }
+    /// A connection that was `taken` then. `timeout` is Python's `StreamRequestHandler.timeout`: how long one
+    /// call may wait.
+    pub(crate) fn new(
+        socket: Socket,
+        taken: Instant,
+        timeout: Option<Duration>,
+        meter: Arc<CpuMeter>,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            state: Mutex::new(State::new(socket, taken, timeout, meter)),
+            waiting: AtomicUsize::new(0),
+        }))
     }
 
     /// Waits for bytes: at most `max` and [`CHUNK`] of them; none is the end of the stream.
@@ -79,14 +85,15 @@ impl Connection {
         &self,
         mut poll: impl FnMut(&mut State, &mut Context<'_>) -> Poll<Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        self.waiting.fetch_add(1, Relaxed);
-        let _waiting = Waiting(&self.waiting);
+        self.0.waiting.fetch_add(1, Relaxed);
+        let _waiting = Waiting(&self.0.waiting);
         let mut waited = false;
         let operation = poll_fn(|cx| {
-            let polled = poll(&mut self.lock(), cx);
+            let mut state = self.lock();
+            let polled = poll(&mut state, cx);
             match &polled {
                 Poll::Pending => waited |= has_budget_remaining(),
-                Poll::Ready(Ok(_)) if waited => self.meter.restart(),
+                Poll::Ready(Ok(_)) if waited => state.restart_meter(),
                 Poll::Ready(_) => {}
             }
             polled
@@ -157,7 +164,7 @@ impl Connection {
 
     /// True while the guest is in a call that waits for its client.
     pub(crate) fn waits_for_client(&self) -> bool {
-        self.waiting.load(Relaxed) > 0
+        self.0.waiting.load(Relaxed) > 0
     }
 
     /// True if the connection itself failed: the client is gone.
@@ -187,7 +194,7 @@ impl Connection {
 
     /// Nothing panics while it holds this lock; if something did, the state would still be whole.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

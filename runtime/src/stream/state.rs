@@ -28,6 +28,8 @@ pub(super) struct State {
     queue: BytesMut,
     output: Output,
     write_failure: Option<Failure>,
+    /// A byte has moved since `last_moved` was last looked at.
+    moved: bool,
     last_moved: Instant,
     bytes_in: u64,
     bytes_out: u64,
@@ -54,7 +56,12 @@ enum Output {
 }
 
 impl State {
-    pub(super) fn new(socket: Socket, timeout: Option<Duration>, meter: Arc<CpuMeter>) -> Self {
+    pub(super) fn new(
+        socket: Socket,
+        taken: Instant,
+        timeout: Option<Duration>,
+        meter: Arc<CpuMeter>,
+    ) -> Self {
         Self {
             socket,
             timeout,
@@ -65,7 +72,8 @@ impl State {
             queue: BytesMut::new(),
             output: Output::Open,
             write_failure: None,
-            last_moved: Instant::now(),
+            moved: false,
+            last_moved: taken,
             bytes_in: 0,
             bytes_out: 0,
         }
@@ -141,9 +149,9 @@ impl State {
         } else if drained {
             // There was nothing to do before the client sent this: whether the guest was waiting already, or
             // was about to, is the scheduler's affair and not the guest's.
-            self.meter.restart();
+            self.restart_meter();
         }
-        self.last_moved = Instant::now();
+        self.moved = true;
         Poll::Ready(Ok(bytes.into()))
     }
 
@@ -210,7 +218,7 @@ impl State {
             Ok(0) => Poll::Ready(Err(self.fail_writing(io::ErrorKind::BrokenPipe.into()))),
             Ok(count) => {
                 self.bytes_out += count as u64;
-                self.last_moved = Instant::now();
+                self.moved = true;
                 Poll::Ready(Ok(count))
             }
             Err(error) => Poll::Ready(Err(self.fail_writing(error))),
@@ -259,8 +267,17 @@ impl State {
         self.write_failure.is_some() || matches!(self.input, Input::Failed(_))
     }
 
-    pub(super) fn last_moved(&self) -> Instant {
+    /// When a byte last moved, as precise as this is called often: the clock is not asked for each byte.
+    pub(super) fn last_moved(&mut self) -> Instant {
+        if std::mem::take(&mut self.moved) {
+            self.last_moved = Instant::now();
+        }
         self.last_moved
+    }
+
+    /// The client did what the guest had waited for.
+    pub(super) fn restart_meter(&self) {
+        self.meter.restart();
     }
 
     pub(super) fn bytes_moved(&self) -> (u64, u64) {
