@@ -188,4 +188,65 @@ mod tests {
         meter.restart();
         assert!(!meter.is_used_up());
     }
+
+    /// Too short to be looked at closely, they are billed by the clock on the wall.
+    #[test]
+    fn short_polls_are_billed_and_add_up() {
+        let poll = Duration::from_micros(10);
+        let polls = 100;
+        let meter = CpuMeter::new(Some(poll * (polls - 1)));
+        for _ in 0..polls {
+            meter.enter();
+            compute_for(&meter, poll);
+            meter.leave();
+        }
+        meter.enter();
+        assert!(meter.is_used_up());
+    }
+
+    /// However much the thread computed before, for somebody else.
+    #[test]
+    fn a_poll_that_sleeps_is_not_billed_for_it() {
+        let sleep = Duration::from_millis(50);
+        for computed in [Duration::ZERO, sleep] {
+            let meter = CpuMeter::new(None);
+            compute_for(&meter, computed);
+            meter.enter();
+            std::thread::sleep(sleep);
+            meter.leave();
+            let spent = meter.spent.load(Relaxed);
+            assert!(spent < 5 * STALE, "{spent} ns of a poll that slept");
+        }
+    }
+
+    /// The thread's last reading is fresh when the poll begins, but not quite: what the thread computed
+    /// meanwhile is the mistake, and it is bounded.
+    #[test]
+    fn a_preempted_poll_is_billed_too_high_by_little() {
+        let meter = CpuMeter::new(None);
+        for _ in 0..10 {
+            read_cpu_time(wall_time());
+            compute_for(&meter, Duration::from_nanos(STALE / 2));
+            meter.enter();
+            std::thread::sleep(Duration::from_millis(20));
+            meter.leave();
+        }
+        let spent = meter.spent.load(Relaxed);
+        assert!(
+            spent < 10 * 2 * STALE,
+            "{spent} ns for polls that computed nothing"
+        );
+    }
+
+    #[test]
+    fn a_long_poll_is_billed_by_what_it_computed_in_it() {
+        let limit = Duration::from_millis(10);
+        let meter = CpuMeter::new(Some(limit));
+        meter.enter();
+        std::thread::sleep(limit);
+        compute_for(&meter, limit / 2);
+        assert!(!meter.is_used_up(), "it slept half of its time");
+        compute_for(&meter, limit);
+        assert!(meter.is_used_up());
+    }
 }

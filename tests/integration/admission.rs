@@ -1,6 +1,9 @@
 //! More requests than may run at once.
 
-use tests::{Client, Serve, Server, guest};
+use std::thread;
+use std::time::Instant;
+
+use tests::{Client, PATIENCE, Serve, Server, guest};
 
 fn serve(when_full: &str) -> Server {
     let arguments = [
@@ -60,6 +63,52 @@ fn refuse_is_the_default() {
     let _full = fill(&server);
     assert_eq!(server.connect().answer().unwrap_or_default(), "");
     let _ = server.said(&["outcome=\"refused-full\""]);
+}
+
+/// The refusals that the lines so far tell of.
+fn told(server: &Server) -> u32 {
+    let log = server.stderr();
+    let numbers = log.split("refused=").skip(1).map(|rest| {
+        let end = rest.find(|letter: char| !letter.is_ascii_digit());
+        rest[..end.unwrap_or(rest.len())].parse::<u32>()
+    });
+    numbers.map(|number| number.expect("a number")).sum()
+}
+
+#[test]
+fn every_refusal_is_told_in_the_end_although_no_request_follows() {
+    let server = serve("refuse");
+    let _full = fill(&server);
+    for _ in 0..20 {
+        assert_eq!(server.connect().answer().unwrap_or_default(), "");
+    }
+    let until = Instant::now() + PATIENCE;
+    while told(&server) < 20 {
+        assert!(Instant::now() < until, "some were not told: {server}");
+        thread::yield_now();
+    }
+    assert_eq!(told(&server), 20, "{server}");
+}
+
+#[test]
+fn everybody_who_waits_is_served() {
+    for room in ["1", "2"] {
+        let arguments = ["--max-concurrency", room, "--when-full", "wait"];
+        let server = Serve::new(guest("misbehave")).args(arguments).start();
+        let mut clients: Vec<Client> = (0..60).map(|_| server.connect()).collect();
+        for (number, client) in clients.iter_mut().enumerate() {
+            // Every third has to wait for the clock, every third for its client.
+            let request = ["upper x\n", "sleep 3\n", "length\n"][number % 3];
+            client.send(request.as_bytes()).expect("sent");
+        }
+        for client in &clients {
+            client.half_close().expect("half closed");
+        }
+        for (number, client) in clients.iter_mut().enumerate() {
+            let answer = client.answer().expect("an answer");
+            assert_eq!(answer, ["X", "slept", "0"][number % 3], "{server}");
+        }
+    }
 }
 
 #[test]

@@ -50,6 +50,26 @@ fn a_client_that_half_closes_gets_its_answer() {
     }
 }
 
+/// A read ends at urgent data, whatever follows it.
+#[test]
+fn urgent_data_in_the_middle_does_not_hold_up_what_follows() {
+    let server = serve();
+    for before_the_handler_waits in [true, false] {
+        let mut client = server.connect();
+        client.send(b"echo\n").expect("sent");
+        if !before_the_handler_waits {
+            client.send(b"first").expect("sent");
+            assert_eq!(client.exactly(5).expect("an answer"), "first");
+        }
+        client.send(b"before").expect("sent");
+        client.send_urgent(b"!").expect("sent");
+        client.send(b"after").expect("sent");
+        assert_eq!(client.exactly(11).expect("an answer"), "beforeafter");
+        client.half_close().expect("half closed");
+        assert_eq!(client.answer().expect("the stream's end"), "");
+    }
+}
+
 #[test]
 fn a_client_that_says_nothing_and_leaves_is_no_fault() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -30,6 +30,24 @@ fn quick_requests_are_served_beside_more_spinning_guests_than_cores() {
     }
 }
 
+/// Nothing ends the spinning ones: whoever is answered was answered beside them.
+#[test]
+fn guests_that_spin_for_ever_on_every_core_keep_nobody_from_an_answer() {
+    let cores = thread::available_parallelism().map_or(2, usize::from);
+    for transport in ["tcp", "udp"] {
+        let limits = ["--cpu-limit", "1h", "--wall-limit", "1h"];
+        let arguments = ["--proto", transport, "--access-log", "all"];
+        let server = serve().args(limits).args(arguments).start();
+        let mut spinning: Vec<_> = (0..2 * cores + 2).map(|_| server.connect()).collect();
+        for client in &mut spinning {
+            client.send(b"spin\n").expect("sent");
+            server.assert_well();
+        }
+        let ended = server.stderr().matches("outcome=").count();
+        assert!(ended <= spinning.len(), "a spinning one ended: {server}");
+    }
+}
+
 #[test]
 fn a_conversation_may_be_longer_than_the_limits_of_computing_and_of_packets() {
     let limits = ["--cpu-limit", "100ms", "--idle-limit", "10s"];

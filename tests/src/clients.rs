@@ -209,6 +209,15 @@ impl Client {
         }
     }
 
+    /// Sends urgent data (`MSG_OOB`) over TCP; its last byte is the urgent one.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn send_urgent(&self, bytes: &[u8]) -> io::Result<()> {
+        self.socket().send_out_of_band(bytes).map(drop)
+    }
+
     /// What one read gives: at most 64 KiB; nothing at the end of a stream.
     ///
     /// # Errors

@@ -79,11 +79,10 @@ impl PacketSource {
     /// answers them together.
     pub(super) fn another(&self, together: bool) -> Self {
         let packets = if together { Self::TOGETHER } else { 1 };
-        Self {
-            buffer: vec![0; self.longest * packets],
-            backoff: self.backoff.clone(),
-            ..Self::new(Arc::clone(&self.socket), self.longest)
-        }
+        let mut source = Self::new(Arc::clone(&self.socket), self.longest);
+        source.buffer = vec![0; self.longest * packets];
+        source.backoff = self.backoff.clone();
+        source
     }
 
     /// Waits for a packet. Safe to cancel: what has been received is returned by the next call.
@@ -164,6 +163,13 @@ impl PacketSource {
             self.received.push_back((packet, client));
         }
         Ok(())
+    }
+}
+
+/// Requests that go on without it find that their replies leave at once.
+impl Drop for PacketSource {
+    fn drop(&mut self) {
+        self.outbox.try_flush();
     }
 }
 

@@ -92,6 +92,27 @@ impl PacketSocket {
         Ok(sent?)
     }
 
+    /// Sends one packet without waiting.
+    ///
+    /// # Errors
+    ///
+    /// What sendmsg(2) says.
+    pub(super) fn try_send_one(&self, reply: &Reply) -> io::Result<()> {
+        let client = Endpoint::Ip(reply.client);
+        let fd = self.socket.as_raw_fd();
+        self.try_send(fd, &reply.bytes, &client, &reply.from)
+            .map(drop)
+    }
+
+    /// Waits until there may be room for a packet. Safe to cancel.
+    pub(super) async fn writable(&self) {
+        match self.socket.writable().await {
+            // Whoever finds no room after all asks again, and is told when that has changed.
+            Ok(mut ready) => ready.clear_ready(),
+            Err(error) => tracing::debug!("cannot wait for room: {error}"),
+        }
+    }
+
     /// Sends what it can of `replies`, which leave from the same address, by one call of the kernel; returns
     /// how many of them, from the first one on.
     ///

@@ -91,3 +91,103 @@ impl InPlace {
         u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+    use std::thread::sleep;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    /// True if a request that takes no time is begun where it was received.
+    fn begins(in_place: &InPlace) -> bool {
+        in_place.begin(Box::pin(ready(()))).is_none()
+    }
+
+    /// Requests that keep whoever received them too long.
+    fn strike(in_place: &InPlace, times: u32) {
+        for _ in 0..times {
+            let slow = Box::pin(async { compute(2 * InPlace::SLICE) });
+            assert!(in_place.begin(slow).is_none(), "it was given up too early");
+        }
+    }
+
+    fn compute(time: Duration) {
+        let computed = Stopwatch::start();
+        while computed.elapsed() < time {}
+    }
+
+    #[test]
+    fn those_that_only_had_to_wait_for_the_processor_are_borne() {
+        let in_place = InPlace::default();
+        for _ in 0..=InPlace::STRIKES {
+            let preempted = Box::pin(async { sleep(2 * InPlace::SLICE) });
+            assert!(in_place.begin(preempted).is_none());
+        }
+        assert!(begins(&in_place));
+    }
+
+    #[test]
+    fn old_strikes_are_forgotten() {
+        let mut in_place = InPlace::default();
+        for _ in 0..=InPlace::STRIKES {
+            strike(&in_place, 1);
+            in_place.origin -= Duration::from_millis(2 * InPlace::PAUSE);
+        }
+        assert!(begins(&in_place));
+    }
+
+    #[test]
+    fn quick_requests_are_begun_one_after_the_other() {
+        let in_place = InPlace::default();
+        for _ in 0..=InPlace::STRIKES {
+            assert!(begins(&in_place));
+        }
+    }
+
+    #[test]
+    fn a_few_that_took_too_long_are_borne_and_one_more_is_not() {
+        let in_place = InPlace::default();
+        strike(&in_place, InPlace::STRIKES - 1);
+        assert!(begins(&in_place));
+        strike(&in_place, 1);
+        assert!(!begins(&in_place));
+    }
+
+    #[test]
+    fn it_is_tried_again_after_the_pause_and_all_strikes_are_forgiven() {
+        let mut in_place = InPlace::default();
+        strike(&in_place, InPlace::STRIKES);
+        // As if the server had begun earlier by a pause.
+        in_place.origin -= Duration::from_millis(InPlace::PAUSE);
+        strike(&in_place, InPlace::STRIKES);
+        assert!(!begins(&in_place));
+    }
+
+    #[test]
+    fn a_panic_is_the_end_of_its_request_only() {
+        let in_place = InPlace::default();
+        let clumsy = Box::pin(async { panic!("in a request") });
+        assert!(in_place.begin(clumsy).is_none());
+        assert!(begins(&in_place));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_waits_is_returned_and_goes_on_where_it_was() {
+        let in_place = InPlace::default();
+        let (first, waited) = oneshot::channel();
+        let (finished, end) = oneshot::channel();
+        let request = in_place.begin(Box::pin(async move {
+            let answer: u32 = waited.await.unwrap_or_default();
+            finished.send(answer).unwrap_or_default();
+        }));
+        let task = tokio::spawn(request.expect("it waits"));
+        // Here it begins to wait a second time, for who wakes it.
+        tokio::task::yield_now().await;
+        first.send(42).expect("somebody waits");
+        assert_eq!(end.await, Ok(42));
+        task.await.expect("no panic");
+    }
+}

@@ -1,7 +1,7 @@
 //! From an address and a handler to a server: Python's constructor, `server_bind` and `server_activate`.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, watch};
@@ -114,6 +114,7 @@ impl Server {
             scheduler: Scheduler::new(config.schedule),
             taken: AtomicU64::new(0),
             busy: Notify::new(),
+            resting: AtomicU32::new(0),
             actions_due: watch::Sender::new(None),
         };
         let server = Self {

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ pub(super) struct Intake {
     pub(super) taken: AtomicU64,
     /// A taker has so much to do that another should help.
     pub(super) busy: Notify,
+    /// Takers that wait to be asked.
+    pub(super) resting: AtomicU32,
     /// How soon `service_actions` wants to be called again, as it said after the last request.
     pub(super) actions_due: watch::Sender<Option<Duration>>,
 }
@@ -54,13 +56,13 @@ impl Intake {
     /// Takes requests until a shutdown is asked for.
     pub(super) async fn take_requests(&self, mut source: Source, asked: Asked) {
         let mut stop = pin!(asked.wait());
-        loop {
+        while !asked.is_asked() {
             tokio::select! {
                 biased;
                 request = self.get_request(&mut source) => {
                     self.take_in_a_row(&mut source, &asked, request).await;
                 }
-                () = &mut stop => break,
+                () = &mut stop => {}
             }
         }
         self.take_the_rest(source).await;
@@ -69,11 +71,11 @@ impl Intake {
     /// Takes requests whenever another taker asks for help, until a shutdown is asked for.
     pub(super) async fn help(&self, mut source: Source, asked: Asked) {
         let mut stop = pin!(asked.wait());
-        loop {
+        while !asked.is_asked() {
             tokio::select! {
                 biased;
-                () = &mut stop => break,
-                () = self.busy.notified() => {}
+                () = &mut stop => {}
+                () = self.rest() => {}
             }
             while let Some(request) = self.next_soon(&mut source).await {
                 self.take_in_a_row(&mut source, &asked, request).await;
@@ -93,7 +95,7 @@ impl Intake {
         while let Some(request) = next {
             if request.taken.saturating_duration_since(since) > Self::BUSY {
                 since = request.taken;
-                self.busy.notify_one();
+                self.ask_for_help(source).await;
             }
             self.take(request).await;
             if let due @ Some(_) = self.hooks.service_actions() {
@@ -101,12 +103,36 @@ impl Intake {
             }
             taken += 1;
             if taken.is_multiple_of(Self::IN_A_ROW) {
+                source.flush().await;
                 yield_now().await;
             }
             if asked.is_asked() {
                 return;
             }
             next = self.next_now(source).await;
+        }
+    }
+
+    /// Waits until another taker asks for help. Safe to cancel.
+    async fn rest(&self) {
+        struct Resting<'a>(&'a AtomicU32);
+        impl Drop for Resting<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Relaxed);
+            }
+        }
+        self.resting.fetch_add(1, Relaxed);
+        let _resting = Resting(&self.resting);
+        self.busy.notified().await;
+    }
+
+    /// Wakes another taker, if one rests.
+    async fn ask_for_help(&self, source: &Source) {
+        if self.resting.load(Relaxed) > 0 {
+            self.busy.notify_one();
+            // Tokio runs it on this thread next, or another thread runs what this one had.
+            source.flush().await;
+            yield_now().await;
         }
     }
 

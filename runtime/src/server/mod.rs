@@ -90,8 +90,8 @@ impl Server {
     /// Serves requests until [`ShutdownHandle::shutdown`] is called: Python's `serve_forever`.
     ///
     /// Ignores `timeout`, as Python does. Dropping the future stops it without losing a request that
-    /// waits in the kernel; under the sync schedule, the request that is being served is a part of it.
-    /// It may be called again.
+    /// waits in the kernel, but for a few datagrams that were taken from there together with others; under
+    /// the sync schedule, the request that is being served is a part of it. It may be called again.
     ///
     /// # Errors
     ///

@@ -4,6 +4,7 @@ mod closing; // server_close, dropping, what must not be left behind
 mod hooks; // what a program may override
 mod serving; // serve_forever, handle_request, shutdown
 mod sockets; // server_bind and server_activate apart, from_socket, process_request
+mod together; // packets that are received together
 
 use std::sync::OnceLock;
 use std::time::Duration;

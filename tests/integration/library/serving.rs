@@ -1,9 +1,9 @@
 //! `serve_forever`, `handle_request` and `shutdown`, with Python's semantics.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use runtime::{Handled, Limits, Schedule, Server, ServerConfig};
+use runtime::{Handled, Hooks, Limits, Request, Schedule, Server, ServerConfig, ShutdownHandle};
 use tokio::time::timeout;
 
 use super::{
@@ -25,6 +25,41 @@ async fn a_server_that_was_shut_down_may_serve_again() {
         assert_eq!(ask(&address, "upper again").await, "AGAIN");
         soon(server.shutdown_handle().shutdown()).await;
         soon(serving).await.expect("no panic");
+    }
+}
+
+/// However many clients wait, and keep the server busy.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_is_heard_before_the_next_client() {
+    /// Asks for the shutdown when the first request is taken.
+    struct Ending(Arc<OnceLock<ShutdownHandle>>);
+    impl Hooks for Ending {
+        fn verify_request(&self, _: &Request) -> bool {
+            drop(self.0.get().expect("a handle").shutdown());
+            true
+        }
+    }
+    for (schedule, request) in [
+        (Schedule::Sync, "sleep 20\n"),
+        (Schedule::Threaded, "upper x\n"),
+    ] {
+        let handle = Arc::new(OnceLock::new());
+        let server = bind(ServerConfig {
+            schedule,
+            ..config()
+        });
+        let server = server.with_hooks(Ending(Arc::clone(&handle)));
+        handle.get_or_init(|| server.shutdown_handle());
+        let address = address_of(&server);
+        let clients = (0..50).map(|_| {
+            let mut client = tests::Client::connect(&address);
+            client.send(request.as_bytes()).expect("it takes a line");
+            client
+        });
+        let clients: Vec<_> = clients.collect();
+        soon(server.serve_forever()).await.expect("it serves");
+        let taken = server.counters().requests;
+        assert!(taken <= 4, "{schedule:?}: {taken} of {}", clients.len());
     }
 }
 

@@ -7,7 +7,7 @@ use runtime::{BindError, ClientAddress, Endpoint, LoadError, Server, Transport, 
 use tests::{Address, Client};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 
-use super::{address_of, ask, at, bind, both, config, handler, soon};
+use super::{address_of, ask, at, bind, both, config, finish, handler, soon};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn server_bind_and_server_activate_apart() {
@@ -107,6 +107,51 @@ async fn a_server_of_packets_has_no_use_for_a_connection() {
     let server = Server::bind(&at("udp://127.0.0.1:0"), config(), handler()).expect("bound");
     let (_client, theirs) = duplex(64);
     assert!(server.process_request(theirs, somebody()).await.is_err());
+}
+
+#[test]
+fn a_connection_is_watched_only_while_something_is_waited_for() {
+    super::in_a_process_of_its_own("library::sockets::watched_descriptors");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "counts what the whole process watches: run by the test above"]
+async fn watched_descriptors() {
+    let server = bind(config());
+    let address = address_of(&server);
+    let connect = |request: &[u8]| {
+        let mut client = Client::connect(&address);
+        client.send(request).expect("sent");
+        client
+    };
+    // What came before the connection was accepted is there when the handler reads.
+    let quick = connect(b"upper quick\n");
+    soon(server.handle_request()).await.expect("it serves");
+    assert_eq!(finish(quick, "").await, "QUICK");
+    let before = watched();
+    let _sleeping = connect(b"sleep 3600000\n");
+    soon(server.handle_request()).await.expect("it serves");
+    assert_eq!(watched(), before, "its handler waits for the clock only");
+
+    let late = connect(b"");
+    soon(server.handle_request()).await.expect("it serves");
+    soon(async {
+        while watched() == before {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(finish(late, "upper late\n").await, "LATE");
+    assert_eq!(watched(), before, "it is closed");
+}
+
+/// How many descriptors the epoll instances of this process watch.
+fn watched() -> usize {
+    let folder = std::fs::read_dir("/proc/self/fdinfo").expect("descriptors");
+    let files = folder.map(|entry| std::fs::read_to_string(entry.expect("an entry").path()));
+    files
+        .map(|file| file.unwrap_or_default().matches("tfd:").count())
+        .sum()
 }
 
 #[test]

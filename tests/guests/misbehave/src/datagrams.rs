@@ -21,6 +21,7 @@ pub(crate) fn handle(request: &DatagramRequest) -> Ended {
         "silence" => Ok(()),
         "empty" => send(b""),
         "twice" => send(b"one").and_then(|()| send(b"two")),
+        "many" => (0..number(argument)).try_for_each(|place| send(place.to_string().as_bytes())),
         "length" => send(format!("{} {}", packet.len(), request.truncated()).as_bytes()),
         "long" => {
             let bytes = vec![b'x'; usize::try_from(number(argument)).unwrap_or(0)];
