@@ -25,7 +25,7 @@
 //! | --- | --- | --- |
 //! | `listen` | `get_request` | a connection or a packet, with its client's address |
 //! | `admission` | `verify_request` | a permit, or refused |
-//! | `schedule` | `process_request` | here (sync) or in a task (threaded) |
+//! | `schedule` | `process_request` | here (sync); begun here, and a task if it has to wait (threaded) |
 //! | `finish` | `finish_request` | a fresh instance, one call, limits around it |
 //! | `request` | `shutdown_request` | half-close, drain, close; always |
 //! | `outcome`, `access` | `handle_error` | how it ended, whose fault it was, a line in the log |
