@@ -60,7 +60,7 @@ pub(crate) struct PacketSource {
 
 impl PacketSource {
     /// Packets that are received together: enough to share the price of a call, and few enough that other
-    /// receivers get theirs. Measured with 16 clients: 4 and 16 answer a tenth fewer.
+    /// receivers get theirs. Measured with 16 clients: 1 and 16 answer a tenth fewer.
     const TOGETHER: usize = 8;
 
     /// Receives one packet at a time: what nobody has asked for yet stays with the kernel.
