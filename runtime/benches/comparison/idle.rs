@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Resource, getrlimit};
 
 use super::measured::{Measured, of_good_rounds, series};
-use super::options::Plan;
+use super::plan::Plan;
 use super::process::{Running, say};
 use super::servers::{Tools, serve};
 use super::table::{Table, median, spread};

@@ -4,7 +4,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use super::options::Plan;
+use super::plan::Plan;
 use super::process::end_with_this_process;
 use super::servers::RUNTIME;
 

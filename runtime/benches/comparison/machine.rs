@@ -6,7 +6,8 @@ use std::thread::available_parallelism;
 use std::time::SystemTime;
 
 use super::handlers::root;
-use super::options::{Options, Plan};
+use super::options::Options;
+use super::plan::Plan;
 use super::servers::Tools;
 
 /// A list of it all.

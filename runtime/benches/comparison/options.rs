@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use super::plan::Plan;
 use super::{criterion, idle, ready, rows, spinning};
 
 /// Compares this server with CPython's socketserver and with the same loop without a sandbox.
@@ -44,27 +45,6 @@ pub(super) fn names() -> Vec<&'static str> {
     loaded
         .chain([ready::NAME, idle::NAME, spinning::NAME, criterion::NAME])
         .collect()
-}
-
-/// How long, and how often.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Plan {
-    /// Rounds, in each of which every server has its turn.
-    pub(super) rounds: u32,
-    /// How long one server is asked in one round.
-    pub(super) duration: Duration,
-    /// How long it is asked before that, uncounted.
-    pub(super) warm_up: Duration,
-}
-
-#[cfg(test)]
-impl Plan {
-    /// Enough to see that a server answers.
-    pub(super) const SHORTEST: Self = Self {
-        rounds: 1,
-        duration: Duration::from_millis(50),
-        warm_up: Duration::ZERO,
-    };
 }
 
 impl Options {

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, In
 use tokio::net::{TcpListener, TcpSocket, UdpSocket, UnixDatagram, UnixListener};
 
 use super::process::say;
-use super::rows::Program;
+use super::program::Program;
 
 /// Connections that wait to be accepted: as `runtime serve`.
 const REQUEST_QUEUE_SIZE: u32 = 1024;
@@ -166,7 +166,7 @@ fn name(address: &str) -> Result<unix::SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::super::load;
-    use super::super::options::Plan;
+    use super::super::plan::Plan;
     use super::super::rows::{ROWS, Row};
     use super::super::servers::free_address;
     use super::*;

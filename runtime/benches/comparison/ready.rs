@@ -2,7 +2,8 @@
 
 use super::measured::{Measured, Series, of_good_rounds};
 use super::process::say;
-use super::rows::{CPYTHON_THREADING, NO_SANDBOX, Program, THREADED};
+use super::program::Program;
+use super::rows::{CPYTHON_THREADING, NO_SANDBOX, THREADED};
 use super::servers::{Server, Tools};
 use super::table::{Table, median, spread};
 

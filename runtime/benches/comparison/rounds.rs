@@ -2,7 +2,7 @@
 
 use super::load::{self, Measurement, Served};
 use super::measured::{Measured, Series, of_good_rounds};
-use super::options::Plan;
+use super::plan::Plan;
 use super::process::say;
 use super::rows::{Row, THREADED, Unit};
 use super::servers::{Server, Tools};

@@ -8,7 +8,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::handlers::root;
 use super::measured::Measured;
-use super::options::{Options, Plan};
+use super::options::Options;
+use super::plan::Plan;
 use super::process::say;
 use super::rows::ROWS;
 use super::servers::Tools;

@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result};
 
 use super::handlers::Handlers;
 use super::process::Running;
+use super::program::Program;
 use super::python::Python;
-use super::rows::Program;
 
 /// The command `runtime`, built with this program.
 pub(super) const RUNTIME: &str = env!("CARGO_BIN_EXE_runtime");

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 
 use super::load::{self, Served};
 use super::measured::{Measured, of_good_rounds, series};
-use super::options::Plan;
+use super::plan::Plan;
 use super::process::{Running, say};
 use super::servers::{Tools, serve};
 use super::table::{Table, median, spread};

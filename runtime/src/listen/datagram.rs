@@ -14,9 +14,9 @@ use nix::sys::socket::{
 use tokio::io::Interest;
 
 use super::Arrival;
+use super::backoff::Backoff;
 use super::outbox::Outbox;
 use super::packet_socket::PacketSocket;
-use super::stream::Backoff;
 use crate::address::{ClientAddress, Credentials, Endpoint, UnixName, canonical};
 
 /// One packet and what is known of its way.

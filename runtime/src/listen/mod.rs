@@ -4,6 +4,7 @@
 //! of a Unix socket, `stream` accepts connections, `datagram` receives packets, which `packet_socket` sends, and
 //! `outbox` holds until several can leave together.
 
+mod backoff;
 mod bind;
 mod datagram;
 mod inherit;

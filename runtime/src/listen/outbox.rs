@@ -6,27 +6,18 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::packet_socket::PacketSocket;
+use super::packet_socket::{PacketSocket, Reply};
 use crate::address::Endpoint;
 
 /// The replies of one receiver.
 pub(crate) struct Outbox {
     socket: Arc<PacketSocket>,
     held: Mutex<Held>,
-}
-
-/// A packet to a client.
-pub(super) struct Reply {
-    pub(super) bytes: Vec<u8>,
-    pub(super) client: SocketAddr,
-    /// The address that it leaves from.
-    pub(super) from: Endpoint,
 }
 
 #[derive(Default)]
@@ -158,7 +149,7 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
-    use std::net::UdpSocket;
+    use std::net::{SocketAddr, UdpSocket};
 
     use super::*;
     use crate::address::{ServerAddress, Transport};

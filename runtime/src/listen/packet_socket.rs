@@ -12,7 +12,6 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::timeout;
 
-use super::outbox::Reply;
 use crate::address::{Endpoint, ServerAddress, UnixName};
 use crate::watched::watch;
 
@@ -27,6 +26,14 @@ pub(crate) struct PacketSocket {
     pub(super) address: ServerAddress,
     /// Bound to every interface, so that only the packet itself tells which address it came to.
     pub(super) wildcard: bool,
+}
+
+/// A packet to a client.
+pub(super) struct Reply {
+    pub(super) bytes: Vec<u8>,
+    pub(super) client: SocketAddr,
+    /// The address that it leaves from.
+    pub(super) from: Endpoint,
 }
 
 impl PacketSocket {

@@ -3,8 +3,6 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Duration;
 
 use nix::sys::socket::{getsockopt, sockopt};
 use socket2::SockRef;
@@ -12,6 +10,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::Arrival;
+use super::backoff::Backoff;
 use super::bind::endpoint;
 use crate::address::{ClientAddress, Credentials, Transport};
 use crate::stream::Socket;
@@ -82,40 +81,5 @@ impl StreamSource {
             uid: peer.uid(),
             gid: peer.gid(),
         })
-    }
-}
-
-/// What to do when `accept` or `recvmsg` fails.
-///
-/// What concerns one client only is passed over. A machine that has run out of something (descriptors,
-/// memory) gets time to recover, since trying again at once would spin; it is said once, not each time, nor
-/// by each clone.
-#[derive(Clone, Default)]
-pub(super) struct Backoff {
-    troubled: Arc<AtomicBool>,
-}
-
-impl Backoff {
-    const PAUSE: Duration = Duration::from_millis(100);
-
-    pub(super) async fn failed(&self, error: &io::Error) {
-        use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-        if matches!(
-            error.kind(),
-            ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
-        ) {
-            return;
-        }
-        if !self.troubled.swap(true, Relaxed) {
-            tracing::error!("cannot take requests: {error}; trying again until it works");
-        }
-        tokio::time::sleep(Self::PAUSE).await;
-    }
-
-    pub(super) fn recovered(&self) {
-        // Looked at first, since all that accept would otherwise write to the same place.
-        if self.troubled.load(Relaxed) && self.troubled.swap(false, Relaxed) {
-            tracing::info!("taking requests again");
-        }
     }
 }

@@ -5,7 +5,6 @@
 //! And memory maps, of which Linux allows a process 65,530 unless it is told otherwise (`vm.max_map_count` in
 //! proc_sys_vm(5)): the next one fails, wherever it is asked for.
 
-use super::engine::Seats;
 use super::settings::MEMORY_RESERVATION;
 
 /// Memories that fit into the address space of a process (128 TiB), beside everything else.
@@ -20,6 +19,25 @@ const MAPS_OF_A_MEMORY: u64 = 4;
 
 /// Maps that the rest of the process needs: its code, its threads, its heap (about a hundred, measured).
 const MAPS_OF_THE_REST: u64 = 1000;
+
+/// Places in a pool.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seats {
+    pub(super) stacks: u32,
+    pub(super) memories: u32,
+    pub(super) tables: u32,
+}
+
+impl Seats {
+    /// What is left of these; none if there are not enough.
+    pub(super) fn without(self, others: Self) -> Option<Self> {
+        Some(Self {
+            stacks: self.stacks.checked_sub(others.stacks)?,
+            memories: self.memories.checked_sub(others.memories)?,
+            tables: self.tables.checked_sub(others.tables)?,
+        })
+    }
+}
 
 /// What pools have taken of a process, or may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use wasmtime::component::Linker;
 use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Result};
 
-use super::capacity::{Limit, Room, largest};
+use super::capacity::{Limit, Room, Seats, largest};
 use super::contract;
 use super::guest::Guest;
 use super::settings::{MEMORY_RESERVATION, settings};
@@ -16,14 +16,6 @@ const POOL: u32 = 4096;
 
 /// Elements of a table in a pool: a handler compiled from Python has 5,674.
 pub(super) const TABLE_ELEMENTS: usize = 20_000;
-
-/// Places in a pool.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Seats {
-    pub(super) stacks: u32,
-    pub(super) memories: u32,
-    pub(super) tables: u32,
-}
 
 /// Why a server gets no seats.
 pub(super) enum NoSeats {
@@ -132,16 +124,6 @@ impl SharedEngine {
         free.stacks += seats.stacks;
         free.memories += seats.memories;
         free.tables += seats.tables;
-    }
-}
-
-impl Seats {
-    fn without(self, others: Self) -> Option<Self> {
-        Some(Self {
-            stacks: self.stacks.checked_sub(others.stacks)?,
-            memories: self.memories.checked_sub(others.memories)?,
-            tables: self.tables.checked_sub(others.tables)?,
-        })
     }
 }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use wasmtime::Result;
 
-use super::capacity::Limit;
+use super::capacity::{Limit, Seats};
 use super::component::Code;
 use super::contract::{DatagramEntry, StreamEntry};
-use super::engine::{NoSeats, Seats, SharedEngine, TABLE_ELEMENTS};
+use super::engine::{NoSeats, SharedEngine, TABLE_ELEMENTS};
 use super::guest::About;
 use crate::address::Transport;
 use crate::config::Limits;
