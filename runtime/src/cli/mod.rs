@@ -17,6 +17,7 @@ mod values;
 
 use std::process::ExitCode;
 
+use crate::output::Output;
 use crate::text::harmless;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
@@ -79,7 +80,9 @@ fn checked(subcommand: &str, check: Result<(), String>) {
         .exit()
 }
 
+/// The last line: after all that was logged, and by one call, so that no other line gets into it.
 fn print_error(text: &str) -> std::io::Result<()> {
     use std::io::Write as _;
-    writeln!(std::io::stderr(), "{text}")
+    Output::shared().flush();
+    std::io::stderr().write_all(format!("{text}\n").as_bytes())
 }
