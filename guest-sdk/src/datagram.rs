@@ -4,7 +4,7 @@ use std::io;
 use std::mem;
 use std::rc::Rc;
 
-use crate::{Address, ErrorCode, Server, host};
+use crate::{Address, Server, host};
 
 /// A packet and the way to answer it: the pair that `self.request` is in Python.
 ///
@@ -82,24 +82,24 @@ impl Datagram {
     /// # Errors
     ///
     /// [`NotConnected`](io::ErrorKind::NotConnected) if the client's socket has no name or is gone, and
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) with [`ErrorCode::MessageTooLong`] if the transport
-    /// cannot carry so much.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) with
+    /// [`ErrorCode::MessageTooLong`](crate::ErrorCode::MessageTooLong) if the transport cannot carry so much.
     pub fn send(&self, bytes: &[u8]) -> io::Result<()> {
         Ok(self.host.send(bytes)?)
     }
 
     /// Sends one packet to `address`: `self.request[1].sendto(bytes, address)`.
     ///
-    /// Only the client can be sent to: anybody else would be a grant, and there is none yet.
+    /// The client can always be sent to; anybody else is a grant of the operator's.
     ///
     /// # Errors
     ///
-    /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) for an address that is not the client's, and
-    /// those of [`send`](Self::send).
+    /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) for an address that is neither the client's nor
+    /// granted, and those of [`send`](Self::send).
     pub fn sendto(&self, bytes: &[u8], address: &Address) -> io::Result<()> {
-        if *address != self.client_address() {
-            return Err(ErrorCode::AccessDenied.into());
+        if *address == self.client_address() {
+            return self.send(bytes);
         }
-        self.send(bytes)
+        Ok(self.host.send_to(bytes, address)?)
     }
 }

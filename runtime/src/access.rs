@@ -1,7 +1,8 @@
 //! The last station: a request's report becomes a line in the log, a count, and the hooks' to see.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -19,7 +20,7 @@ use crate::outcome::{Outcome, Report};
 /// println!("{} requests, {} refused", counters.requests, counters.refused);
 /// # }
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
     /// Requests that have ended, refused ones included.
@@ -30,16 +31,92 @@ pub struct Counters {
     pub refused: u64,
     /// Datagrams that were longer than `max_packet_size`.
     pub truncated: u64,
+    by_outcome: [u64; Outcome::WORDS.len()],
+}
+
+impl Counters {
+    /// The words of all outcomes, and how many requests ended so: [`Outcome::as_str`].
+    pub fn outcomes(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Outcome::WORDS.into_iter().zip(self.by_outcome)
+    }
+}
+
+/// One line: `3 requests: 2 ok, 1 cpu`.
+impl fmt::Display for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} requests", self.requests)?;
+        let mut separator = ": ";
+        for (outcome, count) in self.outcomes().filter(|(_, count)| *count > 0) {
+            write!(f, "{separator}{count} {outcome}")?;
+            separator = ", ";
+        }
+        if self.truncated > 0 {
+            write!(f, "; {} datagrams were cut short", self.truncated)?;
+        }
+        Ok(())
+    }
+}
+
+/// What reads a server's counters, also when the server has been closed.
+///
+/// ```
+/// # async fn close(server: runtime::Server) {
+/// let counters = server.counter_handle();
+/// server.server_close().await;
+/// println!("served {}", counters.counters());
+/// # }
+/// ```
+#[derive(Clone, Default)]
+pub struct CounterHandle(Arc<Counts>);
+
+#[derive(Default)]
+struct Counts {
+    /// A place for each of `Outcome::WORDS`.
+    ended: [AtomicU64; Outcome::WORDS.len()],
+    /// Requests that ended well: `ok`, and `exit` that said so.
+    ok: AtomicU64,
+    refused: AtomicU64,
+    truncated: AtomicU64,
+}
+
+impl CounterHandle {
+    /// What was counted since the server was bound.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let counts = &self.0;
+        let by_outcome = counts.ended.each_ref().map(|count| count.load(Relaxed));
+        Counters {
+            requests: by_outcome.iter().sum(),
+            ok: counts.ok.load(Relaxed),
+            refused: counts.refused.load(Relaxed),
+            truncated: counts.truncated.load(Relaxed),
+            by_outcome,
+        }
+    }
+
+    fn count(&self, outcome: &Outcome) {
+        let counts = &self.0;
+        // The first word is that of nearly all.
+        let place = Outcome::WORDS
+            .iter()
+            .position(|word| *word == outcome.as_str());
+        if let Some(count) = place.and_then(|place| counts.ended.get(place)) {
+            count.fetch_add(1, Relaxed);
+        }
+        if outcome.fault().is_none() {
+            counts.ok.fetch_add(1, Relaxed);
+        }
+        if matches!(outcome, Outcome::Refused(_)) {
+            counts.refused.fetch_add(1, Relaxed);
+        }
+    }
 }
 
 /// Where reports go.
 pub(crate) struct Access {
     log: AccessLog,
     hooks: HookCaller,
-    requests: AtomicU64,
-    ok: AtomicU64,
-    refused: AtomicU64,
-    truncated: AtomicU64,
+    counts: CounterHandle,
     refusals: Mutex<Refusals>,
     /// There are refusals that no line has told yet.
     untold: Notify,
@@ -57,10 +134,7 @@ impl Access {
         Self {
             log,
             hooks,
-            requests: AtomicU64::new(0),
-            ok: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
-            truncated: AtomicU64::new(0),
+            counts: CounterHandle::default(),
             refusals: Mutex::default(),
             untold: Notify::new(),
         }
@@ -70,33 +144,20 @@ impl Access {
         self.hooks = hooks;
     }
 
-    pub(crate) fn counters(&self) -> Counters {
-        Counters {
-            requests: self.requests.load(Relaxed),
-            ok: self.ok.load(Relaxed),
-            refused: self.refused.load(Relaxed),
-            truncated: self.truncated.load(Relaxed),
-        }
+    pub(crate) fn counter_handle(&self) -> CounterHandle {
+        self.counts.clone()
     }
 
     pub(crate) fn count_truncated(&self) {
-        self.truncated.fetch_add(1, Relaxed);
+        self.counts.0.truncated.fetch_add(1, Relaxed);
     }
 
     /// The end of a request.
     pub(crate) fn record(&self, report: &Report) {
-        self.requests.fetch_add(1, Relaxed);
+        self.counts.count(&report.outcome);
         match &report.outcome {
-            Outcome::Refused(_) => {
-                self.refused.fetch_add(1, Relaxed);
-                self.log_refusal(report);
-            }
-            outcome => {
-                if outcome.fault().is_none() {
-                    self.ok.fetch_add(1, Relaxed);
-                }
-                self.log(report);
-            }
+            Outcome::Refused(_) => self.log_refusal(report),
+            _ => self.log(report),
         }
         if report.outcome.is_handler_error() {
             self.hooks.handle_error(report);

@@ -2,7 +2,6 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::access::Access;
@@ -12,9 +11,10 @@ use crate::config::Limits;
 use crate::listen::{Arrival, Packet};
 use crate::meter::CpuMeter;
 use crate::outcome::{Outcome, Refusal, Report};
+use crate::reply_budget::{Replies, ReplyLimits};
 use crate::request::{Linger, Request, shutdown_request};
 use crate::sandbox::{DatagramRequest, GuestCall, Instance, Program, StreamRequest, Verdict};
-use crate::stream::{Connection, Half, Socket};
+use crate::stream::{Connection, Half, Overrun, Quota, Socket};
 use crate::supervise::{Cut, Watch};
 
 /// All that a request needs from its server, so that it keeps no reference to the server itself.
@@ -23,6 +23,8 @@ pub(crate) struct Service {
     pub(crate) limits: Limits,
     /// How long one read or write may wait, unless the handler says otherwise.
     pub(crate) read_timeout: Option<Duration>,
+    /// What a packet may be answered with.
+    pub(crate) replies: ReplyLimits,
     pub(crate) access: Access,
 }
 
@@ -76,16 +78,23 @@ impl Service {
         socket: Socket,
         client: ClientAddress,
     ) -> Option<Linger> {
-        let meter = Arc::new(CpuMeter::new(self.limits.cpu_limit));
+        let limits = &self.limits;
+        let meter = Arc::new(CpuMeter::new(limits.cpu_limit, limits.total_cpu_limit));
         let (taken, timeout) = (ending.taken, self.read_timeout);
-        let connection = Connection::new(socket, taken, timeout, Arc::clone(&meter));
+        let quota = Quota {
+            bytes_in: limits.max_bytes_in,
+            bytes_out: limits.stream_max_bytes_out,
+        };
+        let connection = Connection::new(socket, taken, timeout, quota, Arc::clone(&meter));
         ending.connection = Some(connection.clone());
-        let wall = self.limits.stream_wall_limit;
-        let mut watch = Watch::connection(connection.clone(), wall, self.limits.idle_limit);
+        let mut watch = Watch::connection(connection.clone(), limits);
         let call = GuestCall::Stream(StreamRequest::new(connection.clone(), client));
 
         let mut outcome = self.call(ending, &meter, &mut watch, call).await;
-        if matches!(outcome, Outcome::HandlerError(_)) && connection.has_failed() {
+        if let Some(overrun) = connection.overrun() {
+            // Whatever the handler made of it.
+            outcome = Cut::Overrun(overrun).into();
+        } else if matches!(outcome, Outcome::HandlerError(_)) && connection.has_failed() {
             outcome = Outcome::ClientGone;
         }
         if ended_by_itself(&outcome) {
@@ -106,17 +115,22 @@ impl Service {
         if packet.truncated {
             self.access.count_truncated();
         }
-        let meter = Arc::new(CpuMeter::new(self.limits.cpu_limit));
+        let meter = Arc::new(CpuMeter::new(self.limits.cpu_limit, None));
         let mut watch = Watch::packet(self.limits.datagram_wall_limit);
-        let bytes_out = Arc::new(AtomicU64::new(0));
+        let replies = Arc::new(Replies::default());
         ending.report.bytes_in = packet.bytes.len() as u64;
         let call = GuestCall::Datagram(DatagramRequest {
+            budget: self.replies.budget(&client, packet.length),
             packet,
             client_address: client,
-            bytes_out: Arc::clone(&bytes_out),
+            replies: Arc::clone(&replies),
         });
-        ending.report.outcome = self.call(ending, &meter, &mut watch, call).await;
-        ending.report.bytes_out = bytes_out.load(Relaxed);
+        let outcome = self.call(ending, &meter, &mut watch, call).await;
+        ending.report.bytes_out = replies.bytes();
+        ending.report.outcome = match (outcome, replies.refused()) {
+            (Outcome::Ok | Outcome::HandlerError(_), Some(limit)) => Outcome::BytesOut(limit),
+            (outcome, _) => outcome,
+        };
     }
 
     /// The instance and its call, within the limits.
@@ -134,7 +148,24 @@ impl Service {
         };
         let ended = watch.run(meter, pin!(instance.handle())).await;
         ending.report.peak_memory = instance.finish();
-        ended.map_or_else(Outcome::from, Outcome::from)
+        let outcome = ended.map_or_else(Outcome::from, Outcome::from);
+        match instance.denied() {
+            Some(what) => {
+                tracing::debug!("request {id}: the handler was denied: {what}");
+                after_denial(outcome, &what)
+            }
+            None => outcome,
+        }
+    }
+}
+
+/// What a failure was that came after the guest had been denied something.
+fn after_denial(outcome: Outcome, what: &str) -> Outcome {
+    match outcome {
+        Outcome::HandlerError(_) | Outcome::Trap(_) | Outcome::Exit(false) => {
+            Outcome::Denied(format!("{what}; then {outcome}"))
+        }
+        outcome => outcome,
     }
 }
 
@@ -145,9 +176,11 @@ impl From<Verdict> for Outcome {
             Verdict::Returned(Err(text)) => Self::HandlerError(text),
             Verdict::Trap(text) => Self::Trap(text),
             Verdict::Exit(well) => Self::Exit(well),
-            Verdict::Memory => Self::Memory,
+            Verdict::Memory(limit) => Self::Memory(limit),
             Verdict::Stack => Self::Stack,
-            Verdict::Cpu => Self::Cpu,
+            Verdict::Fuel => Self::Fuel,
+            Verdict::Cpu(limit) => Self::Cpu(limit),
+            Verdict::Output(limit) => Self::Output(limit),
             Verdict::Host(text) => Self::Host(text),
         }
     }
@@ -157,6 +190,10 @@ impl From<Cut> for Outcome {
     fn from(cut: Cut) -> Self {
         match cut {
             Cut::Wall => Self::Wall,
+            Cut::FirstByte => Self::FirstByte,
+            Cut::Write => Self::Write,
+            Cut::Overrun(Overrun::In) => Self::BytesIn,
+            Cut::Overrun(Overrun::Out) => Self::BytesOut("max-bytes-out"),
             Cut::Idle(fault) => Self::Idle(fault),
             Cut::Panic => {
                 Self::Host("the runtime panicked; the text is on standard error".to_owned())
@@ -169,7 +206,12 @@ impl From<Cut> for Outcome {
 fn ended_by_itself(outcome: &Outcome) -> bool {
     !matches!(
         outcome,
-        Outcome::Cpu | Outcome::Wall | Outcome::Idle(_) | Outcome::Host(_)
+        Outcome::Cpu(_)
+            | Outcome::Wall
+            | Outcome::FirstByte
+            | Outcome::Write
+            | Outcome::Idle(_)
+            | Outcome::Host(_)
     )
 }
 

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::{ConfigError, Limits};
+use crate::config::Limits;
 use crate::error::LoadError;
+use crate::grants::Grants;
 use crate::sandbox::{Cache, Code};
 
 /// Python's `RequestHandlerClass`: what is made afresh for every request.
@@ -21,6 +22,7 @@ use crate::sandbox::{Cache, Code};
 pub struct Handler {
     name: Arc<str>,
     limits: Limits,
+    grants: Arc<Grants>,
     pub(crate) code: Arc<Code>,
 }
 
@@ -70,18 +72,33 @@ impl Handler {
         cache: Option<&Cache>,
     ) -> Result<Self, LoadError> {
         limits.check()?;
-        let code = Code::new(name, wasm, cache)?;
-        if code.initial_memory > limits.max_memory {
-            return Err(LoadError::Limits(ConfigError::new(format!(
-                "{name} begins with {} bytes of memory, and max-memory is {}: raise it",
-                code.initial_memory, limits.max_memory
-            ))));
-        }
+        let code = Code::new(name, wasm, &limits, cache)?;
         Ok(Self {
             name: name.into(),
             limits,
+            grants: Arc::default(),
             code: Arc::new(code),
         })
+    }
+
+    /// The same handler with `grants`, in place of those that it had; without this it has none.
+    ///
+    /// ```no_run
+    /// use runtime::{Grants, Handler, Limits};
+    /// let grants = Grants { lookup: vec!["*.example.com".parse()?], ..Grants::default() };
+    /// let handler = Handler::load("upper.wasm", Limits::default())?.with_grants(grants);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_grants(mut self, grants: Grants) -> Self {
+        self.grants = Arc::new(grants);
+        self
+    }
+
+    /// What each of its instances is granted.
+    #[must_use]
+    pub fn grants(&self) -> &Arc<Grants> {
+        &self.grants
     }
 
     /// The handler's name, as its guests and the log see it.
@@ -106,6 +123,36 @@ impl Handler {
     #[must_use]
     pub fn handles_datagrams(&self) -> bool {
         self.code.datagrams
+    }
+
+    /// The names of what it exports, sorted.
+    #[must_use]
+    pub fn exports(&self) -> &[String] {
+        &self.code.exports
+    }
+
+    /// The names of what it imports, sorted.
+    #[must_use]
+    pub fn imports(&self) -> &[String] {
+        &self.code.imports
+    }
+
+    /// Bytes of all linear memories and tables that an instance begins with.
+    #[must_use]
+    pub fn initial_memory(&self) -> u64 {
+        self.code.needs.bytes
+    }
+
+    /// Linear memories of an instance.
+    #[must_use]
+    pub fn memories(&self) -> u32 {
+        self.code.memories
+    }
+
+    /// Tables of an instance.
+    #[must_use]
+    pub fn tables(&self) -> u32 {
+        self.code.tables
     }
 
     /// True if its compiled code came from the cache, false if it had to be compiled.

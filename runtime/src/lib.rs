@@ -24,7 +24,7 @@
 //! | room | Python's word | what happens |
 //! | --- | --- | --- |
 //! | `listen` | `get_request` | a connection or a packet, with its client's address |
-//! | `admission` | `verify_request` | a permit, or refused |
+//! | `admission` | `verify_request` | the rules for clients and a permit, or refused |
 //! | `schedule` | `process_request` | here (sync); begun here, and a task if it has to wait (threaded) |
 //! | `finish` | `finish_request` | a fresh instance, one call, limits around it |
 //! | `request` | `shutdown_request` | half-close, drain, close; always |
@@ -49,12 +49,14 @@ pub mod cli;
 mod config;
 mod error;
 mod finish;
+mod grants;
 mod handler;
 mod hooks;
 mod listen;
 mod meter;
 mod outcome;
 mod output;
+mod reply_budget;
 mod request;
 mod sandbox;
 mod schedule;
@@ -65,15 +67,23 @@ mod supervise;
 mod text;
 mod watched;
 
-pub use access::Counters;
+pub use access::{CounterHandle, Counters};
 pub use address::{
     AddressError, BindAddress, ClientAddress, Credentials, Endpoint, ServerAddress, Transport,
     UnixName,
 };
-pub use config::{AccessLog, ConfigError, Limits, Schedule, ServerConfig, WhenFull};
+pub use config::{
+    AccessLog, Applies, ConfigError, Limit, Limits, Schedule, ServerConfig, ServerLimits, Unit,
+    WhenFull, limits,
+};
 pub use error::{BindError, LoadError, ServeError};
+pub use grants::{
+    Access, ConnectPattern, Directory, Grants, HostPattern, NamePattern, NetworkPattern, Ports,
+    Protocol, Variable,
+};
 pub use handler::Handler;
 pub use hooks::Hooks;
+pub use ipnet::IpNet;
 pub use outcome::{Fault, Outcome, Refusal, Report};
 pub use output::{LogWriter, Output};
 pub use request::Request;

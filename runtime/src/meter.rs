@@ -2,14 +2,14 @@
 //!
 //! Counted is the CPU time of the thread that polls the guest's future, so that neither waiting in the host
 //! nor being preempted counts. A stream's meter starts again when a client that the guest had to wait for
-//! delivers.
+//! delivers; what it counts in total goes on.
 //!
 //! To ask for a thread's CPU time is a system call of half a microsecond, twice for every poll: a tenth of a
 //! small request. What a poll took by the clock on the wall is never less, and costs next to nothing to know.
 //! So a short poll is billed by that, and only a longer one is looked at closely.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -19,11 +19,24 @@ use rustix::time::{ClockId, clock_gettime};
 pub(crate) struct CpuMeter {
     /// Nanoseconds that the guest may compute; `u64::MAX` for no limit.
     limit: u64,
+    /// The same in total, however often counting starts again.
+    total_limit: u64,
     /// Nanoseconds that have been billed.
     spent: AtomicU64,
+    /// Those that had been billed when counting last started again.
+    before: AtomicU64,
+    /// How often it has.
+    restarts: AtomicU64,
     /// The time by the clock on the wall up to which the present poll has been billed.
     since: AtomicU64,
-    exceeded: AtomicBool,
+    exceeded: AtomicU8,
+}
+
+/// Which of its limits a guest has exceeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exceeded {
+    Limit = 1,
+    Total = 2,
 }
 
 /// Nanoseconds that a poll may take and still be billed by the wall's clock.
@@ -45,13 +58,16 @@ thread_local! {
 }
 
 impl CpuMeter {
-    pub(crate) fn new(limit: Option<Duration>) -> Self {
+    pub(crate) fn new(limit: Option<Duration>, total: Option<Duration>) -> Self {
         let nanoseconds = |limit: Duration| u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
         Self {
             limit: limit.map_or(u64::MAX, nanoseconds),
+            total_limit: total.map_or(u64::MAX, nanoseconds),
             spent: AtomicU64::new(0),
+            before: AtomicU64::new(0),
+            restarts: AtomicU64::new(0),
             since: AtomicU64::new(0),
-            exceeded: AtomicBool::new(false),
+            exceeded: AtomicU8::new(0),
         }
     }
 
@@ -76,21 +92,34 @@ impl CpuMeter {
     /// The client delivered what the guest had waited for: counting starts again.
     pub(crate) fn restart(&self) {
         self.bill();
-        self.spent.store(0, Relaxed);
+        self.before.fetch_add(self.spent.swap(0, Relaxed), Relaxed);
+        self.restarts.fetch_add(1, Relaxed);
+    }
+
+    /// How often counting has started again.
+    pub(crate) fn restarts(&self) -> u64 {
+        self.restarts.load(Relaxed)
     }
 
     /// True if the guest, which is being polled, has used up its time; from then on for good.
     pub(crate) fn is_used_up(&self) -> bool {
         self.bill();
-        if self.spent.load(Relaxed) > self.limit {
-            self.exceeded.store(true, Relaxed);
+        let spent = self.spent.load(Relaxed);
+        if spent > self.limit {
+            self.exceeded.store(Exceeded::Limit as u8, Relaxed);
+        } else if self.before.load(Relaxed).saturating_add(spent) > self.total_limit {
+            self.exceeded.store(Exceeded::Total as u8, Relaxed);
         }
-        self.has_exceeded()
+        self.exceeded().is_some()
     }
 
-    /// True if [`CpuMeter::is_used_up`] ever was.
-    pub(crate) fn has_exceeded(&self) -> bool {
-        self.exceeded.load(Relaxed)
+    /// What [`CpuMeter::is_used_up`] ever found.
+    pub(crate) fn exceeded(&self) -> Option<Exceeded> {
+        match self.exceeded.load(Relaxed) {
+            0 => None,
+            1 => Some(Exceeded::Limit),
+            _ => Some(Exceeded::Total),
+        }
     }
 }
 
@@ -165,7 +194,7 @@ mod tests {
     #[test]
     fn time_between_polls_does_not_count_and_polls_add_up() {
         let limit = Duration::from_millis(3);
-        let meter = CpuMeter::new(Some(limit));
+        let meter = CpuMeter::new(Some(limit), None);
         meter.enter();
         compute_for(&meter, limit / 2);
         meter.leave();
@@ -182,11 +211,25 @@ mod tests {
     #[test]
     fn a_client_that_delivers_gives_the_time_back() {
         let limit = Duration::from_millis(2);
-        let meter = CpuMeter::new(Some(limit));
+        let meter = CpuMeter::new(Some(limit), None);
         meter.enter();
         compute_for(&meter, limit);
         meter.restart();
         assert!(!meter.is_used_up());
+    }
+
+    #[test]
+    fn the_total_goes_on() {
+        let limit = Duration::from_millis(2);
+        let meter = CpuMeter::new(None, Some(limit));
+        meter.enter();
+        for _ in 0..2 {
+            assert!(!meter.is_used_up());
+            compute_for(&meter, limit * 2 / 3);
+            meter.restart();
+        }
+        assert!(meter.is_used_up());
+        assert_eq!(meter.exceeded(), Some(Exceeded::Total));
     }
 
     /// Too short to be looked at closely, they are billed by the clock on the wall.
@@ -194,7 +237,7 @@ mod tests {
     fn short_polls_are_billed_and_add_up() {
         let poll = Duration::from_micros(10);
         let polls = 100;
-        let meter = CpuMeter::new(Some(poll * (polls - 1)));
+        let meter = CpuMeter::new(Some(poll * (polls - 1)), None);
         for _ in 0..polls {
             meter.enter();
             compute_for(&meter, poll);
@@ -209,7 +252,7 @@ mod tests {
     fn a_poll_that_sleeps_is_not_billed_for_it() {
         let sleep = Duration::from_millis(50);
         for computed in [Duration::ZERO, sleep] {
-            let meter = CpuMeter::new(None);
+            let meter = CpuMeter::new(None, None);
             compute_for(&meter, computed);
             meter.enter();
             std::thread::sleep(sleep);
@@ -223,7 +266,7 @@ mod tests {
     /// meanwhile is the mistake, and it is bounded.
     #[test]
     fn a_preempted_poll_is_billed_too_high_by_little() {
-        let meter = CpuMeter::new(None);
+        let meter = CpuMeter::new(None, None);
         for _ in 0..10 {
             read_cpu_time(wall_time());
             compute_for(&meter, Duration::from_nanos(STALE / 2));
@@ -241,7 +284,7 @@ mod tests {
     #[test]
     fn a_long_poll_is_billed_by_what_it_computed_in_it() {
         let limit = Duration::from_millis(10);
-        let meter = CpuMeter::new(Some(limit));
+        let meter = CpuMeter::new(Some(limit), None);
         meter.enter();
         std::thread::sleep(limit);
         compute_for(&meter, limit / 2);

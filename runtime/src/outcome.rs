@@ -24,17 +24,33 @@ pub enum Outcome {
     Trap(String),
     /// The handler ended itself by `exit`: true if it said that all was well.
     Exit(bool),
-    /// The handler wanted more than [`Limits::max_memory`](crate::Limits::max_memory).
-    Memory,
-    /// The handler called itself too deeply.
+    /// The handler wanted more memory than it may have, its own or the host's: the limit that it met.
+    Memory(&'static str),
+    /// The handler called itself too deeply: [`Limits::max_stack`](crate::Limits::max_stack).
     Stack,
-    /// The handler computed for longer than [`Limits::cpu_limit`](crate::Limits::cpu_limit).
-    Cpu,
+    /// The handler executed more instructions than [`Limits::max_fuel`](crate::Limits::max_fuel).
+    Fuel,
+    /// The handler computed for too long: the limit that it met.
+    Cpu(&'static str),
     /// The request took longer than its wall limit.
     Wall,
+    /// The client sent nothing for [`Limits::first_byte_timeout`](crate::Limits::first_byte_timeout), and the
+    /// handler waited for it.
+    FirstByte,
+    /// The client took nothing of what waited for it for
+    /// [`Limits::write_timeout`](crate::Limits::write_timeout).
+    Write,
     /// No byte moved for [`Limits::idle_limit`](crate::Limits::idle_limit): the client's fault if the
     /// handler was waiting for it, and else the handler's.
     Idle(Fault),
+    /// The client sent more than [`Limits::max_bytes_in`](crate::Limits::max_bytes_in).
+    BytesIn,
+    /// The handler sent more than it may: the limit that it met.
+    BytesOut(&'static str),
+    /// The handler printed more than it may: the limit that it met.
+    Output(&'static str),
+    /// The handler failed after it had been refused something that it was not granted: what, and how it failed.
+    Denied(String),
     /// The connection failed, and `handle` returned an error after that.
     ClientGone,
     /// The request was never given to a handler.
@@ -54,10 +70,20 @@ pub enum Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// [`ServerConfig::max_concurrency`](crate::ServerConfig::max_concurrency) requests were running.
+    /// [`ServerLimits::max_concurrency`](crate::ServerLimits::max_concurrency) requests were running.
     Full,
     /// [`Hooks::verify_request`](crate::Hooks::verify_request) said no.
     Verify,
+    /// [`ServerConfig::allow`](crate::ServerConfig::allow) and
+    /// [`deny`](crate::ServerConfig::deny) keep its client out.
+    Denied,
+    /// [`ServerLimits::max_rate`](crate::ServerLimits::max_rate) was reached.
+    Rate,
+    /// [`ServerLimits::max_rate_per_source`](crate::ServerLimits::max_rate_per_source) was reached.
+    SourceRate,
+    /// [`ServerLimits::max_concurrency_per_source`](crate::ServerLimits::max_concurrency_per_source) requests of
+    /// its source were running.
+    SourceFull,
 }
 
 /// Whose fault it was that a request did not end well.
@@ -79,6 +105,35 @@ pub enum Fault {
 }
 
 impl Outcome {
+    /// The words of all outcomes, the most frequent one first.
+    pub const WORDS: [&'static str; 25] = [
+        "ok",
+        "handler-error",
+        "trap",
+        "exit",
+        "memory",
+        "stack",
+        "fuel",
+        "cpu",
+        "wall",
+        "first-byte",
+        "write",
+        "idle",
+        "bytes-in",
+        "bytes-out",
+        "output",
+        "denied",
+        "client-gone",
+        "refused-full",
+        "refused-verify",
+        "refused-denied",
+        "refused-rate",
+        "refused-source-rate",
+        "refused-source-full",
+        "aborted",
+        "host",
+    ];
+
     /// One word for the outcome, as it stands in the log.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
@@ -87,14 +142,25 @@ impl Outcome {
             Self::HandlerError(_) => "handler-error",
             Self::Trap(_) => "trap",
             Self::Exit(_) => "exit",
-            Self::Memory => "memory",
+            Self::Memory(_) => "memory",
             Self::Stack => "stack",
-            Self::Cpu => "cpu",
+            Self::Fuel => "fuel",
+            Self::Cpu(_) => "cpu",
             Self::Wall => "wall",
+            Self::FirstByte => "first-byte",
+            Self::Write => "write",
             Self::Idle(_) => "idle",
+            Self::BytesIn => "bytes-in",
+            Self::BytesOut(_) => "bytes-out",
+            Self::Output(_) => "output",
+            Self::Denied(_) => "denied",
             Self::ClientGone => "client-gone",
             Self::Refused(Refusal::Full) => "refused-full",
             Self::Refused(Refusal::Verify) => "refused-verify",
+            Self::Refused(Refusal::Denied) => "refused-denied",
+            Self::Refused(Refusal::Rate) => "refused-rate",
+            Self::Refused(Refusal::SourceRate) => "refused-source-rate",
+            Self::Refused(Refusal::SourceFull) => "refused-source-full",
             Self::Aborted => "aborted",
             Self::Host(_) => "host",
         }
@@ -105,16 +171,26 @@ impl Outcome {
     pub fn fault(&self) -> Option<Fault> {
         match self {
             Self::Ok | Self::Exit(true) => None,
+            Self::Memory("max-total-memory") => Some(Fault::Operator),
             Self::HandlerError(_)
             | Self::Trap(_)
             | Self::Exit(false)
-            | Self::Memory
+            | Self::Memory(_)
             | Self::Stack
-            | Self::Cpu
-            | Self::Wall => Some(Fault::Handler),
+            | Self::Fuel
+            | Self::Cpu(_)
+            | Self::Wall
+            | Self::BytesOut(_)
+            | Self::Output(_)
+            | Self::Denied(_) => Some(Fault::Handler),
             Self::Idle(fault) => Some(*fault),
-            Self::ClientGone => Some(Fault::Client),
-            Self::Refused(_) | Self::Aborted => Some(Fault::Operator),
+            Self::FirstByte | Self::Write | Self::BytesIn | Self::ClientGone => Some(Fault::Client),
+            Self::Refused(Refusal::Denied | Refusal::SourceRate | Refusal::SourceFull) => {
+                Some(Fault::Client)
+            }
+            Self::Refused(Refusal::Full | Refusal::Verify | Refusal::Rate) | Self::Aborted => {
+                Some(Fault::Operator)
+            }
             Self::Host(_) => Some(Fault::Host),
         }
     }
@@ -126,11 +202,18 @@ impl Outcome {
         self.fault() == Some(Fault::Handler) && !matches!(self, Self::Exit(_))
     }
 
-    /// What is known beside the word: the error's or the panic's text. May be empty.
+    /// What is known beside the word: the error's or the panic's text, the name of the limit where there are
+    /// several. May be empty.
     #[must_use]
     pub fn detail(&self) -> &str {
         match self {
-            Self::HandlerError(text) | Self::Trap(text) | Self::Host(text) => text,
+            Self::HandlerError(text) | Self::Trap(text) | Self::Denied(text) | Self::Host(text) => {
+                text
+            }
+            Self::Memory(limit)
+            | Self::Cpu(limit)
+            | Self::BytesOut(limit)
+            | Self::Output(limit) => limit,
             Self::Exit(false) => "the handler called exit with a failure",
             _ => "",
         }
@@ -193,5 +276,51 @@ impl Report {
     #[must_use]
     pub fn fault(&self) -> Option<Fault> {
         self.outcome.fault()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever adds an outcome is led here by the compiler, from `as_str`; a word that is missing is counted
+    /// nowhere.
+    #[test]
+    fn every_word_is_in_the_list_once() {
+        let refusals = [
+            Refusal::Full,
+            Refusal::Verify,
+            Refusal::Denied,
+            Refusal::Rate,
+            Refusal::SourceRate,
+            Refusal::SourceFull,
+        ];
+        let all = [
+            Outcome::Ok,
+            Outcome::HandlerError(String::new()),
+            Outcome::Trap(String::new()),
+            Outcome::Exit(true),
+            Outcome::Memory(""),
+            Outcome::Stack,
+            Outcome::Fuel,
+            Outcome::Cpu(""),
+            Outcome::Wall,
+            Outcome::FirstByte,
+            Outcome::Write,
+            Outcome::Idle(Fault::Client),
+            Outcome::BytesIn,
+            Outcome::BytesOut(""),
+            Outcome::Output(""),
+            Outcome::Denied(String::new()),
+            Outcome::ClientGone,
+            Outcome::Aborted,
+            Outcome::Host(String::new()),
+        ];
+        let all = all.into_iter().chain(refusals.map(Outcome::Refused));
+        let mut words: Vec<_> = all.map(|outcome| outcome.as_str()).collect();
+        let mut listed = Outcome::WORDS.to_vec();
+        words.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(words, listed);
     }
 }

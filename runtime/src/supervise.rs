@@ -1,4 +1,7 @@
 //! Limits around a guest's call: what epochs cannot see, because the guest waits in the host.
+//!
+//! For a connection: the first byte of its client, the client that does not read, the silence of both, and more
+//! bytes than it may carry.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,23 +11,37 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::config::Limits;
 use crate::meter::CpuMeter;
 use crate::outcome::Fault;
-use crate::stream::Connection;
+use crate::stream::{Connection, Overrun, Progress};
 
 /// What is watched while a guest runs. Timers are only made when there is something to wait for.
 pub(crate) struct Watch {
     wall: Option<Timer>,
+    stream: Option<StreamWatch>,
+}
+
+/// What is watched of a connection.
+struct StreamWatch {
+    connection: Connection,
+    /// Until the client has sent something.
+    first_byte: Option<Timer>,
     idle: Option<(Duration, Timer)>,
-    connection: Option<Connection>,
+    /// How long the client may take nothing of what waits for it, and the timer while something does.
+    write: Option<(Duration, Option<Timer>)>,
 }
 
 /// What ended a request from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut {
     Wall,
+    FirstByte,
+    Write,
     /// Whose fault it was.
     Idle(Fault),
+    /// More bytes than the connection may carry.
+    Overrun(Overrun),
     /// The host's side of a call panicked.
     Panic,
 }
@@ -34,22 +51,24 @@ impl Watch {
     pub(crate) fn packet(wall: Option<Duration>) -> Self {
         Self {
             wall: wall.and_then(|limit| Timer::after(Instant::now(), limit)),
-            idle: None,
-            connection: None,
+            stream: None,
         }
     }
 
-    /// A connection's request: its wall time, and the time since a byte last moved.
-    pub(crate) fn connection(
-        connection: Connection,
-        wall: Option<Duration>,
-        idle: Option<Duration>,
-    ) -> Self {
-        let moved = connection.last_moved();
+    /// A connection's request: its wall time, and what its client does.
+    pub(crate) fn connection(connection: Connection, limits: &Limits) -> Self {
+        let begun = connection.progress().last_moved;
+        let after = |limit| Timer::after(begun, limit);
+        let idle = limits.idle_limit;
+        let stream = StreamWatch {
+            first_byte: limits.first_byte_timeout.and_then(after),
+            idle: idle.and_then(|limit| Some((limit, after(limit)?))),
+            write: limits.write_timeout.map(|limit| (limit, None)),
+            connection,
+        };
         Self {
-            idle: idle.and_then(|limit| Some((limit, Timer::after(moved, limit)?))),
-            connection: Some(connection),
-            ..Self::packet(wall)
+            stream: Some(stream),
+            ..Self::packet(limits.stream_wall_limit)
         }
     }
 
@@ -87,35 +106,85 @@ impl Watch {
     }
 
     fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Cut> {
-        if let Some(connection) = &self.connection {
-            // What is queued goes out while the guest does something else; an error waits for the
-            // guest's next call, and room is what a guest that waits for it is woken by.
-            let _ = connection.poll_drain(cx);
-        }
         if let Some(wall) = &mut self.wall
             && wall.poll(cx).is_ready()
         {
             return Poll::Ready(Cut::Wall);
         }
-        self.poll_idle(cx)
+        match &mut self.stream {
+            Some(stream) => stream.poll_cut(cx),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl StreamWatch {
+    fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Cut> {
+        // What is queued goes out while the guest does something else; an error waits for the guest's
+        // next call, and room is what a guest that waits for it is woken by.
+        let _ = self.connection.poll_drain(cx);
+        // Looked at after every poll of the guest, so that it is known to the poll.
+        let progress = self.connection.progress();
+        if let Some(overrun) = progress.overrun {
+            return Poll::Ready(Cut::Overrun(overrun));
+        }
+        if self.poll_first_byte(cx, progress).is_ready() {
+            return Poll::Ready(Cut::FirstByte);
+        }
+        if self.poll_write(cx, progress).is_ready() {
+            return Poll::Ready(Cut::Write);
+        }
+        self.poll_idle(cx, progress).map(Cut::Idle)
     }
 
-    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Cut> {
-        let (Some((limit, timer)), Some(connection)) = (&mut self.idle, &self.connection) else {
+    /// Ready when the client should have sent something, and the guest waits for it.
+    fn poll_first_byte(&mut self, cx: &mut Context<'_>, progress: Progress) -> Poll<()> {
+        if progress.has_begun {
+            self.first_byte = None;
+        }
+        let Some(timer) = &mut self.first_byte else {
             return Poll::Pending;
         };
-        // Looked at after every poll of the guest, so that it is known to the poll.
-        let moved = connection.last_moved();
+        ready!(timer.poll(cx));
+        if self.connection.waits_for_input() {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+
+    /// Ready when the client should have taken something.
+    fn poll_write(&mut self, cx: &mut Context<'_>, progress: Progress) -> Poll<()> {
+        let Some((limit, timer)) = &mut self.write else {
+            return Poll::Pending;
+        };
+        let due = progress
+            .blocked_since
+            .and_then(|since| since.checked_add(*limit));
+        let Some(due) = due else {
+            *timer = None;
+            return Poll::Pending;
+        };
+        let timer = timer.get_or_insert_with(|| Timer::at(due));
+        if timer.due != due {
+            timer.reset(due);
+        }
+        timer.poll(cx)
+    }
+
+    /// Ready when something should have moved, with whose fault it is that nothing did.
+    fn poll_idle(&mut self, cx: &mut Context<'_>, progress: Progress) -> Poll<Fault> {
+        let Some((limit, timer)) = &mut self.idle else {
+            return Poll::Pending;
+        };
         loop {
             ready!(timer.poll(cx));
-            let due = moved + *limit;
+            let due = progress.last_moved + *limit;
             if due <= Instant::now() {
-                let fault = if connection.waits_for_client() {
+                return Poll::Ready(if self.connection.waits_for_client() {
                     Fault::Client
                 } else {
                     Fault::Handler
-                };
-                return Poll::Ready(Cut::Idle(fault));
+                });
             }
             timer.reset(due);
         }
@@ -131,8 +200,11 @@ struct Timer {
 impl Timer {
     /// None if the time is so long that it never comes.
     fn after(start: Instant, time: Duration) -> Option<Self> {
-        let due = start.checked_add(time)?;
-        Some(Self { due, sleep: None })
+        start.checked_add(time).map(Self::at)
+    }
+
+    fn at(due: Instant) -> Self {
+        Self { due, sleep: None }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {

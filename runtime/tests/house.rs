@@ -111,6 +111,13 @@ fn clap_is_named_in_the_command_only() {
 }
 
 #[test]
+fn what_counts_clients_is_named_at_the_door_only() {
+    for word in ["dashmap", "governor", "prefix_trie"] {
+        only_in(word, &["admission/"]);
+    }
+}
+
+#[test]
 fn the_environment_is_read_by_the_command_only() {
     for source in sources() {
         for (number, code) in source.code() {
@@ -132,7 +139,7 @@ fn only_admission_admits() {
         for (number, code) in source.code() {
             let makes = code.contains("Admitted {") && !code.trim_start().starts_with("let ");
             assert!(
-                !makes || source.is_in(&["admission.rs"]),
+                !makes || source.is_in(&["admission/"]),
                 "{}:{number} makes an admitted request",
                 source.path
             );

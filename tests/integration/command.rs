@@ -249,10 +249,16 @@ fn usage_errors_end_with_2() {
         (&["--cpu-limit", "0s"], "--cpu-limit is 0"),
         (&["--idle-limit", "0s"], "--idle-limit is 0"),
         (&["--wall-limit", "-3s"], "500ms, 10s or 5m"),
-        (&["--wall-limit", "0s"], "--wall-limit is 0"),
+        (
+            &["--wall-limit", "0s"],
+            "--wall-limit is 0s: choose at least 1ms, or none",
+        ),
         (&["--read-timeout", "0s"], "--read-timeout is 0"),
         (&["--max-memory", "lots"], "64KiB"),
-        (&["--max-memory", "1KiB"], "--max-memory is 1024"),
+        (
+            &["--max-memory", "1KiB"],
+            "--max-memory is 1KiB: choose from 64KiB to 4GiB",
+        ),
         (&["--max-memory", "5GiB"], "max-memory"),
         (&["--max-concurrency", "0"], "max-concurrency"),
         (&["--max-packet-size", "0"], "max-packet-size"),

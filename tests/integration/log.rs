@@ -114,9 +114,25 @@ fn what_a_handler_prints_goes_to_the_servers_streams() {
         ended
             .stderr
             .lines()
-            .any(|line| line == "also to the operator"),
+            .any(|line| line == "misbehave[2]: also to the operator"),
         "{ended}"
     );
+}
+
+/// The log goes there, too, and whoever reads it must know who speaks.
+#[test]
+fn what_a_handler_prints_cannot_be_taken_for_the_log() {
+    for format in ["human", "json"] {
+        let server = serve().args(["--log-format", format]).start();
+        let forged = r#"{"level":"WARN","client":"10.0.0.1:22","outcome":"trap"}"#;
+        assert_eq!(server.ask(format!("print-error {forged}\n")), "printed");
+        let ended = server.stop();
+        let lines: Vec<_> = ended.stderr.lines().collect();
+        assert!(
+            lines.contains(&format!("misbehave[1]: {forged}").as_str()),
+            "{ended}"
+        );
+    }
 }
 
 #[test]
@@ -127,23 +143,39 @@ fn what_a_handler_prints_cannot_command_a_terminal() {
 }
 
 #[test]
-fn what_a_handler_prints_is_capped() {
-    let server = serve().start();
-    assert_eq!(server.ask("print-lines 100000\n"), "printed");
-    // The cap is one request's: the next one may print again.
-    assert_eq!(server.ask("print next\n"), "printed");
-    let ended = server.stop();
-    assert!(
-        (40_000..70_000).contains(&ended.stdout.len()),
-        "{} bytes",
-        ended.stdout.len()
-    );
-    assert!(
-        ended.stdout.contains("printed too much"),
-        "{}",
-        ended.stdout
-    );
-    assert!(ended.stdout.ends_with("next\n"));
+fn a_handler_that_prints_too_much_is_ended() {
+    for (limit, most, flags) in [
+        ("max-output-lines", 1000, &[] as &[&str]),
+        ("max-output", 500, &["--max-output", "32000"]),
+        (
+            "max-output-lines",
+            7,
+            &["--max-output-lines", "7", "--max-output", "none"],
+        ),
+    ] {
+        let server = serve().args(flags).start();
+        assert_eq!(server.ask("print-lines 100000\n"), "");
+        let _ = server.said(&["outcome=\"output\"", "fault=handler", limit]);
+        // The limit is one request's: the next one may print again.
+        assert_eq!(server.ask("print next\n"), "printed");
+        let ended = server.stop();
+        assert_eq!(ended.stdout.lines().count(), most + 1, "{limit}");
+        assert!(ended.stdout.ends_with("next\n"));
+    }
+}
+
+#[test]
+fn a_line_for_each_of_its_clients_is_no_offence() {
+    let server = serve().args(["--max-output-lines", "5"]).start();
+    let mut client = server.connect();
+    client.send(b"print-each\n").expect("sent");
+    for _ in 0..50 {
+        client.send(b"word").expect("sent");
+        assert_eq!(client.exactly(4).expect("an answer"), "word", "{server}");
+    }
+    client.half_close().expect("half closed");
+    assert_eq!(client.answer().expect("the stream's end"), "");
+    assert_eq!(server.stop().stdout.lines().count(), 50);
 }
 
 #[test]

@@ -9,6 +9,9 @@ mod conduct; // clients that reset, half-close, say nothing, send too much or re
 mod endurance; // what a server must survive
 mod examples; // the examples, asked by clients of the tutorials' kinds
 mod failures; // each way in which a handler can end, and the good request after it
+mod grants; // what an operator grants, and what is refused beside it
+mod hostile_clients; // slow, rude and flooding clients, and the honest ones beside them
+mod inspect; // what a handler asks for, told before anything is served
 mod isolation; // what a handler can reach beside its request: nothing
 mod library; // the library itself: servers inside this process
 mod lifecycle; // signals, draining, a number of requests
@@ -19,4 +22,8 @@ mod newcomer; // what the README tells a newcomer
 mod packets; // datagrams: their length, their silence, where an answer leaves from
 mod python; // client programs of Python's documentation, and netcat
 mod readmes; // every example's README, followed
+mod soak; // a million requests, one in ten hostile: what tests/soak.sh runs
+mod sources; // who is let in, how often, and how much a packet is answered with
+mod table; // the table of limits in the documents, and its proofs
 mod unix; // files, modes and names of Unix sockets
+mod zoo; // hostile handlers, one for each way to hurt

@@ -6,7 +6,7 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{self as unix, UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 use tempfile::TempDir;
 
 use crate::PATIENCE;
@@ -128,10 +128,35 @@ impl Client {
                 Self::Unixgram(socket, folder)
             }
         };
-        let socket = client.socket();
+        client.patient()
+    }
+
+    /// Connects to a server of IP from a source of our own choice: all of 127.0.0.0/8 is this machine.
+    ///
+    /// # Panics
+    ///
+    /// If that fails.
+    #[must_use]
+    pub fn connect_from(source: Ipv4Addr, address: &Address) -> Self {
+        let source = SocketAddr::from((source, 0));
+        let client = match address {
+            Address::Tcp(address) => tcp_from(source, address).map(Self::Tcp),
+            Address::Udp(address) => UdpSocket::bind(source).and_then(|socket| {
+                socket.connect(address)?;
+                Ok(Self::Udp(socket))
+            }),
+            Address::Unix(_) | Address::Unixgram(_) => panic!("{address:?} is not of IP"),
+        };
+        let client = client.and_then(Self::patient);
+        client.unwrap_or_else(|error| panic!("from {source} to {address:?}: {error}"))
+    }
+
+    /// The same client, which waits no longer than [`PATIENCE`].
+    fn patient(self) -> io::Result<Self> {
+        let socket = self.socket();
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.set_write_timeout(Some(PATIENCE))?;
-        Ok(client)
+        Ok(self)
     }
 
     fn socket(&self) -> SockRef<'_> {
@@ -267,4 +292,11 @@ impl Client {
     pub fn reset(self) -> io::Result<()> {
         self.socket().set_linger(Some(std::time::Duration::ZERO))
     }
+}
+
+fn tcp_from(source: SocketAddr, server: &SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(source), Type::STREAM, None)?;
+    socket.bind(&source.into())?;
+    socket.connect_timeout(&(*server).into(), PATIENCE)?;
+    Ok(socket.into())
 }

@@ -1,11 +1,12 @@
 //! What the integration tests stand on.
 //!
 //! `guests` builds handlers, `server` runs the command `runtime`, `clients` talk to it over every transport,
-//! `tools` looks for programs that a test runs beside it. Nothing here sleeps: everything waits for an event, for
-//! half a minute at most.
+//! `footprint` is what it holds of the system, `tools` looks for programs that a test runs beside it. Nothing here
+//! sleeps: everything waits for an event, for half a minute at most.
 
 mod c_guest;
 mod clients;
+mod footprint;
 mod guests;
 mod output;
 mod server;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 pub use c_guest::c_guest;
 pub use clients::{Address, Client};
+pub use footprint::Footprint;
 pub use guests::{cache_folder, cleared, example, guest, root, target_folder};
 pub use server::{Ended, Serve, Server, command, embedded};
 pub use tools::{command_output, run_with_input, tool};

@@ -222,8 +222,14 @@ impl Server {
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> Address {
-        let address = self.err.wait_for(PATIENCE, listening);
+        let address = self.try_address();
         address.unwrap_or_else(|| panic!("the server does not listen:\n{self}"))
+    }
+
+    /// Where it listens; none if it ended before it did.
+    #[must_use]
+    pub fn try_address(&self) -> Option<Address> {
+        self.err.wait_for(PATIENCE, listening)
     }
 
     /// A new client of it.
@@ -257,6 +263,19 @@ impl Server {
     #[must_use]
     pub fn printed(&self, parts: &[&str]) -> String {
         self.wait_for_line(&self.out, parts)
+    }
+
+    /// Waits for the line on standard error that tells how the request `id` ended, and returns it.
+    #[must_use]
+    pub fn end_of(&self, id: u64) -> String {
+        let word = format!("id={id}");
+        let found = self.err.wait_for(PATIENCE, |lines| {
+            let is_its = |line: &&String| {
+                line.contains(" outcome=") && line.split(' ').any(|part| part == word)
+            };
+            lines.iter().find(is_its).cloned()
+        });
+        found.unwrap_or_else(|| panic!("request {id} did not end:\n{self}"))
     }
 
     fn wait_for_line(&self, stream: &Lines, parts: &[&str]) -> String {

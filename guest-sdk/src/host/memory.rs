@@ -15,6 +15,8 @@ const MOST_IN_ONE_CALL: usize = 65_536;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Record {
     pub(crate) sent: Vec<Vec<u8>>,
+    /// Packets to others than the client.
+    pub(crate) sent_to: Vec<(Address, Vec<u8>)>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) no_delay: bool,
     reading_ended: bool,
@@ -109,6 +111,8 @@ pub(crate) struct Packet {
     pub(crate) server: ServerInfo,
     pub(crate) bytes: Vec<u8>,
     pub(crate) truncated: bool,
+    /// Who may be sent to, beside the client.
+    pub(crate) granted: Vec<Address>,
     pub(crate) record: Rc<RefCell<Record>>,
 }
 
@@ -138,6 +142,15 @@ impl Packet {
             return Err(ErrorCode::NotConnected);
         }
         self.record.borrow_mut().sent.push(bytes.to_vec());
+        Ok(())
+    }
+
+    pub(crate) fn send_to(&self, bytes: &[u8], address: &Address) -> Result<(), ErrorCode> {
+        if !self.granted.contains(address) {
+            return Err(ErrorCode::AccessDenied);
+        }
+        let mut record = self.record.borrow_mut();
+        record.sent_to.push((address.clone(), bytes.to_vec()));
         Ok(())
     }
 }

@@ -33,6 +33,31 @@ impl From<types::Address> for Address {
     }
 }
 
+impl From<&Address> for types::Address {
+    fn from(address: &Address) -> Self {
+        match address {
+            Address::Ip(SocketAddr::V4(v4)) => Self::Ipv4(types::Ipv4Address {
+                octets: v4.ip().octets().into(),
+                port: v4.port(),
+            }),
+            Address::Ip(SocketAddr::V6(v6)) => Self::Ipv6(types::Ipv6Address {
+                segments: v6.ip().segments().into(),
+                port: v6.port(),
+                flow_info: v6.flowinfo(),
+                scope_id: v6.scope_id(),
+            }),
+            Address::Unix(unix) => Self::Unix(types::UnixAddress {
+                name: match &unix.name {
+                    UnixName::Unnamed => types::UnixName::Unnamed,
+                    UnixName::Path(path) => types::UnixName::Path(path.clone()),
+                    UnixName::Abstract(name) => types::UnixName::AbstractName(name.clone()),
+                },
+                peer: None,
+            }),
+        }
+    }
+}
+
 impl From<types::Ipv4Address> for SocketAddr {
     fn from(address: types::Ipv4Address) -> Self {
         let (a, b, c, d) = address.octets;

@@ -84,6 +84,10 @@ impl Packet {
     pub(crate) fn send(&self, bytes: &[u8]) -> Result<(), ErrorCode> {
         Ok(self.0.send(bytes)?)
     }
+
+    pub(crate) fn send_to(&self, bytes: &[u8], address: &Address) -> Result<(), ErrorCode> {
+        Ok(self.0.send_to(&address.into(), bytes)?)
+    }
 }
 
 /// What the server tells about itself: each answer is one import, called when it is asked for.

@@ -35,6 +35,8 @@ pub struct ServedDatagram {
     pub result: io::Result<()>,
     /// The packets that the client received.
     pub sent: Vec<Vec<u8>>,
+    /// The packets that others received, each with its address.
+    pub sent_to: Vec<(Address, Vec<u8>)>,
 }
 
 impl DatagramClient {
@@ -46,6 +48,7 @@ impl DatagramClient {
             server: server(Transport::Udp),
             bytes: packet.as_ref().to_vec(),
             truncated: false,
+            granted: Vec::new(),
             record: Rc::default(),
         })
     }
@@ -74,14 +77,23 @@ impl DatagramClient {
         self
     }
 
+    /// The operator granted packets to this address: [`Datagram::sendto`] sends them.
+    #[must_use]
+    pub fn grants(mut self, address: Address) -> Self {
+        self.0.granted.push(address);
+        self
+    }
+
     /// Lets a new handler serve this packet.
     #[must_use]
     pub fn serve<H: BaseRequestHandler<Datagram>>(self) -> ServedDatagram {
         let record = Rc::clone(&self.0.record);
         let result = base::serve::<H, _>(Datagram::new(self.0));
+        let record = record.take();
         ServedDatagram {
             result,
-            sent: record.take().sent,
+            sent: record.sent,
+            sent_to: record.sent_to,
         }
     }
 }

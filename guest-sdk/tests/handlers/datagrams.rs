@@ -96,17 +96,27 @@ impl BaseRequestHandler<Datagram> for Raw {
     fn handle(&mut self, request: &mut Datagram) -> io::Result<()> {
         let client = request.client_address();
         request.sendto(&request.packet, &client)?;
-        let error = request.sendto(b"x", &request.server_address()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::PermissionDenied);
-        Ok(())
+        request.sendto(b"x", &request.server_address())
     }
 }
 
 #[test]
-fn only_the_client_can_be_sent_to() {
+fn only_the_client_can_be_sent_to_unless_more_is_granted() {
     let served = testing::datagram::<Raw>("hello");
+    let error = served.result.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+    assert_eq!(served.sent, [b"hello"]);
+    assert!(served.sent_to.is_empty());
+}
+
+#[test]
+fn somebody_else_can_be_sent_to_if_it_is_granted() {
+    let other = Address::Ip(([127, 0, 0, 1], 9999).into());
+    let client = DatagramClient::new("hello").grants(other.clone());
+    let served = client.serve::<Raw>();
     served.result.unwrap();
     assert_eq!(served.sent, [b"hello"]);
+    assert_eq!(served.sent_to, [(other, b"x".to_vec())]);
 }
 
 #[test]

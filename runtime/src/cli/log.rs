@@ -12,8 +12,10 @@ use tracing_subscriber::{Layer as _, fmt};
 use super::serve::{LogFlags, LogFormat};
 use crate::output::Output;
 
-/// The one line that is logged whatever the level is: that the server listens.
+/// What is logged whatever the level is: that the server listens.
 pub(super) const LISTENING: &str = "listening";
+/// And what somebody asked for by a signal.
+pub(super) const ANSWER: &str = "answer";
 
 /// From here on, events are lines.
 pub(super) fn start(flags: &LogFlags, output: &Arc<Output>) {
@@ -25,7 +27,8 @@ pub(super) fn start(flags: &LogFlags, output: &Arc<Output>) {
     let wanted = Targets::new()
         .with_target("runtime", flags.log_level)
         .with_target("access", flags.log_level)
-        .with_target(LISTENING, LevelFilter::INFO);
+        .with_target(LISTENING, LevelFilter::INFO)
+        .with_target(ANSWER, LevelFilter::INFO);
     let registry = tracing_subscriber::registry();
     match flags.log_format {
         LogFormat::Human => registry.with(lines.with_filter(wanted)).init(),

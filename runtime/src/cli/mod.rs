@@ -1,8 +1,10 @@
 //! The command `runtime`: what was typed, and what becomes of it.
 //!
-//! `serve` holds the flags, whose doc comments are the manual, and turns them into calls of this library;
-//! `values` reads what flags say; `build` makes a component of a folder; `log` sets up the log; `run` serves until
-//! a signal comes. `bench` holds the flags of the load generator; `bench_plan` makes a plan of them, `bench_run`
+//! `serve` holds the flags, whose doc comments are the manual, and turns them into calls of this library; those of
+//! `limits` are made of the table of limits, `client_flags` says who may come, and `grants` what a handler may
+//! reach; `values` reads what flags say; `build` makes a component of a folder; `log` sets up the log; `run` serves until a
+//! signal comes. `inspect` finds out what a handler asks for and would be granted, and `inspect_report` tells it.
+//! `bench` holds the flags of the load generator; `bench_plan` makes a plan of them, `bench_run`
 //! carries it out until it is done or a signal comes, and `bench_report` tells what was measured.
 
 mod bench;
@@ -10,6 +12,11 @@ mod bench_plan;
 mod bench_report;
 mod bench_run;
 mod build;
+mod client_flags;
+mod grants;
+mod inspect;
+mod inspect_report;
+mod limits;
 mod log;
 mod run;
 mod serve;
@@ -39,6 +46,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(Box<serve::Serve>),
+    Inspect(Box<inspect::Inspect>),
     Bench(Box<bench::Bench>),
 }
 
@@ -53,6 +61,10 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => {
             checked("serve", serve.check());
             run::serve(&serve)
+        }
+        Command::Inspect(inspect) => {
+            checked("inspect", inspect.check());
+            inspect::inspect(&inspect)
         }
         Command::Bench(bench) => {
             checked("bench", bench.check());

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::serve::Serve;
 use super::{build, log};
 use crate::output::Output;
-use crate::{Cache, Closed, Handled, Handler, Server};
+use crate::{Cache, Closed, CounterHandle, Handled, Handler, Server};
 
 /// A drain that was cut short, by its time-out or a second signal.
 const CUT_SHORT: u8 = 3;
@@ -26,7 +26,9 @@ pub(super) fn serve(flags: &Serve) -> Result<ExitCode> {
         .enable_all()
         .build()
         .context("cannot start threads")?;
+    let counters = server.counter_handle();
     let closed = threads.block_on(serve_until_done(flags, server))?;
+    tracing::info!("{}", counters.counters());
     // A guest that is cut short may be computing: it yields within a tick, and is dropped then.
     threads.shutdown_timeout(Duration::from_secs(1));
     if output.lost_lines() > 0 {
@@ -42,7 +44,8 @@ pub(super) fn serve(flags: &Serve) -> Result<ExitCode> {
 fn load(flags: &Serve) -> Result<Handler> {
     let component = build::component(&flags.handler)?;
     let cache = cache(flags.log.cache_dir.as_deref());
-    let handler = Handler::load_with_cache(&component, flags.limits(), cache.as_ref())?;
+    let handler = Handler::load_with_cache(&component, flags.limits(), cache.as_ref())?
+        .with_grants(flags.grants.grants());
     let how = if handler.was_cached() {
         "found compiled code of"
     } else {
@@ -53,7 +56,7 @@ fn load(flags: &Serve) -> Result<Handler> {
 }
 
 /// The cache; none if there is no place for it, which costs time and nothing else.
-fn cache(wanted: Option<&Path>) -> Option<Cache> {
+pub(super) fn cache(wanted: Option<&Path>) -> Option<Cache> {
     let folder = match wanted {
         Some(folder) if folder == Path::new("none") => return None,
         Some(folder) => folder.to_owned(),
@@ -93,6 +96,8 @@ fn bind(flags: &Serve, handler: &Handler) -> Result<Server> {
 async fn serve_until_done(flags: &Serve, server: Server) -> Result<Closed> {
     // Signals are caught before anybody can know that the server listens.
     let mut signals = Signals::new().context("cannot catch signals")?;
+    let asked = signal(SignalKind::user_defined1()).context("cannot catch signals")?;
+    tokio::spawn(tell_counters(asked, server.counter_handle()));
     tracing::info!(target: log::LISTENING, "listening on {}", server.server_address());
 
     {
@@ -124,6 +129,13 @@ async fn serve_until_done(flags: &Serve, server: Server) -> Result<Closed> {
         },
         () = signals.stop() => cut_short(),
     })
+}
+
+/// Says what was counted as often as somebody asks.
+async fn tell_counters(mut asked: Signal, counters: CounterHandle) {
+    while asked.recv().await.is_some() {
+        tracing::info!(target: log::ANSWER, "{}", counters.counters());
+    }
 }
 
 fn cut_short() -> Closed {

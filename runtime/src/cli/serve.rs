@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
 
+use super::client_flags::ClientFlags;
+use super::grants::GrantFlags;
+use super::limits::LimitFlags;
 use super::values::{Mode, Size, Time, TimeOrNone};
 use crate::{AccessLog, BindAddress, Limits, Schedule, ServerConfig, Transport, WhenFull};
 
@@ -12,7 +15,7 @@ use crate::{AccessLog, BindAddress, Limits, Schedule, ServerConfig, Transport, W
 ///
 /// Prints one line with `listening on` and the real address to standard error when clients can connect.
 /// SIGTERM and SIGINT stop accepting and wait for running requests; a second one stops at once. SIGHUP is
-/// ignored.
+/// ignored. SIGUSR1 asks for what was counted, which is also said at the end.
 ///
 /// TIME is a number with its unit, as in 500ms, 10s or 5m; SIZE is bytes, as in 65536, 64KiB or 1MB; none
 /// means no limit.
@@ -24,7 +27,8 @@ use crate::{AccessLog, BindAddress, Limits, Schedule, ServerConfig, Transport, W
   runtime serve --handler upper.wasm --proto udp
   runtime serve --handler examples/upper --bind :9999
   runtime serve --handler upper.wasm --proto unix --bind /run/upper.sock --socket-mode 660
-  runtime serve --handler upper.wasm --schedule sync --requests 1 --timeout 30s")]
+  runtime serve --handler upper.wasm --schedule sync --requests 1 --timeout 30s
+  runtime serve --handler pages.wasm --dir /srv/pages::/ --connect tcp://db.example.com:5432")]
 pub(super) struct Serve {
     /// The handler: a component (.wasm), or the folder of a handler crate
     ///
@@ -62,47 +66,25 @@ pub(super) struct Serve {
     limits: LimitFlags,
 
     #[command(flatten)]
+    endings: Endings,
+
+    #[command(flatten)]
+    clients: ClientFlags,
+
+    #[command(flatten)]
+    pub(super) grants: GrantFlags,
+
+    #[command(flatten)]
     attributes: Attributes,
 
     #[command(flatten)]
     pub(super) log: LogFlags,
 }
 
-/// Limits of each request.
+/// What becomes of requests that find no room, and of those that run at the end.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
-struct LimitFlags {
-    /// Bytes of all memories and tables of an instance together, 64KiB to 4GiB
-    ///
-    /// One instruction that fills all of it cannot be interrupted: 64MiB take about 40 ms.
-    #[arg(long, value_name = "SIZE", default_value_t = Size(Limits::default().max_memory))]
-    max_memory: Size,
-
-    /// CPU time, precise to about 10 ms; for a stream, since the handler last had to wait for its client
-    ///
-    /// A handler that spins costs one core for that long.
-    #[arg(long, value_name = "TIME|none", allow_hyphen_values = true, default_value_t = TimeOrNone(Limits::default().cpu_limit))]
-    cpu_limit: TimeOrNone,
-
-    /// Time from a request's beginning to its end, waiting included [default: 10s for datagrams, none for
-    /// streams]
-    ///
-    /// A stream has none by default, since an honest conversation may be long; --idle-limit stands in its
-    /// place.
-    #[arg(long, value_name = "TIME|none", allow_hyphen_values = true)]
-    wall_limit: Option<TimeOrNone>,
-
-    /// Time in which no byte of a stream moved either way; the default is nginx's proxy_timeout
-    #[arg(long, value_name = "TIME|none", allow_hyphen_values = true, default_value_t = TimeOrNone(Limits::default().idle_limit))]
-    idle_limit: TimeOrNone,
-
-    /// Requests that run at once under the threaded schedule [default: 1000, or what the machine carries]
-    ///
-    /// Linux's default vm.max_map_count carries about 10,000 of a handler with one memory. More than fits is
-    /// refused at the start.
-    #[arg(long, value_name = "N")]
-    max_concurrency: Option<u32>,
-
+struct Endings {
     /// Above --max-concurrency: refuse (close at once, counted) or wait (leave them in the kernel's queue)
     ///
     /// By default a client learns at once that there is no room, and the operator can count it.
@@ -202,12 +184,18 @@ impl Serve {
     /// What clap cannot know: which flags make sense together.
     pub(super) fn check(&self) -> Result<(), String> {
         self.schedule()?;
-        self.address()?;
+        let transport = self.address()?.transport();
         // What the library calls a setting is the flag's name.
-        self.limits()
+        self.grants.check()?;
+        self.limits
+            .request
             .check()
             .map_err(|error| format!("--{error}"))?;
-        self.config()?.check().map_err(|error| format!("--{error}"))
+        let config = self.config()?;
+        let checked = config
+            .check()
+            .and_then(|()| config.check_transport(transport));
+        checked.map_err(|error| format!("--{error}"))
     }
 
     pub(super) fn address(&self) -> Result<BindAddress, String> {
@@ -253,8 +241,8 @@ impl Serve {
             |size: &Option<Size>| size.map(|size| usize::try_from(size.0).unwrap_or(usize::MAX));
         Ok(ServerConfig {
             schedule: self.schedule()?,
-            max_concurrency: self.limits.max_concurrency,
-            when_full: self.limits.when_full,
+            limits: self.limits.server,
+            when_full: self.endings.when_full,
             request_queue_size: *request_queue_size,
             allow_reuse_address: *allow_reuse_address,
             allow_reuse_port: *allow_reuse_port,
@@ -265,26 +253,19 @@ impl Serve {
             receive_buffer: bytes(receive_buffer),
             send_buffer: bytes(send_buffer),
             timeout: self.timeout.map(|time| time.0),
-            drain_timeout: self.limits.drain_timeout.0,
+            drain_timeout: self.endings.drain_timeout.0,
             block_on_close: true,
             access_log: self.log.access_log,
+            allow: self.clients.allow(),
+            deny: self.clients.deny(),
         })
     }
 
     pub(super) fn drain_timeout(&self) -> Duration {
-        self.limits.drain_timeout.0
+        self.endings.drain_timeout.0
     }
 
     pub(super) fn limits(&self) -> Limits {
-        let defaults = Limits::default();
-        let wall =
-            |default: Option<Duration>| self.limits.wall_limit.map_or(default, |limit| limit.0);
-        Limits {
-            max_memory: self.limits.max_memory.0,
-            cpu_limit: self.limits.cpu_limit.0,
-            datagram_wall_limit: wall(defaults.datagram_wall_limit),
-            stream_wall_limit: wall(defaults.stream_wall_limit),
-            idle_limit: self.limits.idle_limit.0,
-        }
+        self.limits.request
     }
 }

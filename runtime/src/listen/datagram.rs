@@ -23,7 +23,9 @@ use crate::address::{ClientAddress, Credentials, Endpoint, UnixName, canonical};
 pub(crate) struct Packet {
     /// What the client sent, at most `max_packet_size` bytes of it.
     pub(crate) bytes: Bytes,
-    /// True if the packet was longer.
+    /// How long the packet was on its way.
+    pub(crate) length: usize,
+    /// True if that is longer than `bytes`.
     pub(crate) truncated: bool,
     /// The address that the packet came to, and from which an answer leaves.
     pub(crate) server_address: Endpoint,
@@ -151,11 +153,13 @@ impl PacketSource {
         let mut io: Vec<_> = rooms.map(|room| [IoSliceMut::new(room)]).collect();
         // Made anew each time: the kernel overwrites the lengths in it.
         let mut headers = MultiHeaders::preallocate(io.len(), Some(control));
-        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
+        // Here MSG_TRUNC asks for a packet's real length, also if it is cut short.
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_TRUNC;
         for message in recvmmsg(fd, &mut headers, io.iter_mut(), flags, None)? {
             let (client, server_address) = who_and_where(&self.socket, &message, endpoint);
             let packet = Packet {
                 bytes: Bytes::copy_from_slice(message.iovs().next().unwrap_or_default()),
+                length: message.bytes,
                 truncated: message.flags.contains(MsgFlags::MSG_TRUNC),
                 server_address,
                 outbox: Arc::clone(&self.outbox),

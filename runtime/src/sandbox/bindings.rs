@@ -9,6 +9,7 @@ pub(super) mod stream {
             "socketserver:handler/types.[method]stream-request.recv": async | trappable,
             "socketserver:handler/types.[method]stream-request.send": async | trappable,
             "socketserver:handler/types.[method]datagram-request.send": async | trappable,
+            "socketserver:handler/types.[method]datagram-request.send-to": async | trappable,
             default: trappable,
         },
         exports: { default: async },

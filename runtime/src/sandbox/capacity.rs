@@ -26,6 +26,7 @@ pub(super) struct Seats {
     pub(super) stacks: u32,
     pub(super) memories: u32,
     pub(super) tables: u32,
+    pub(super) instances: u32,
 }
 
 impl Seats {
@@ -35,6 +36,7 @@ impl Seats {
             stacks: self.stacks.checked_sub(others.stacks)?,
             memories: self.memories.checked_sub(others.memories)?,
             tables: self.tables.checked_sub(others.tables)?,
+            instances: self.instances.checked_sub(others.instances)?,
         })
     }
 }

@@ -9,7 +9,9 @@ use wasmtime::{Engine, Result};
 use super::cache::Cache;
 use super::contract;
 use super::guest::Guest;
+use super::needs::Needs;
 use super::settings::settings;
+use crate::config::Limits;
 use crate::error::LoadError;
 
 /// Where the contract's interfaces live.
@@ -26,19 +28,28 @@ pub(crate) struct Code {
     /// True if nothing had to be compiled.
     pub(crate) from_cache: bool,
     /// What one instance takes of a pool.
-    pub(super) memories: u32,
-    pub(super) tables: u32,
-    /// Bytes that the largest memory begins with.
-    pub(crate) initial_memory: u64,
-    pub(super) largest_table: u64,
+    pub(crate) memories: u32,
+    pub(crate) tables: u32,
+    /// What it begins with, as it says itself.
+    pub(crate) needs: Needs,
+    /// The names of its exports and imports, sorted.
+    pub(crate) exports: Vec<String>,
+    pub(crate) imports: Vec<String>,
     compiled: Vec<u8>,
 }
 
 impl Code {
     /// Checks and compiles `wasm`, or finds it compiled in the cache.
-    pub(crate) fn new(name: &str, wasm: &[u8], cache: Option<&Cache>) -> Result<Self, LoadError> {
+    pub(crate) fn new(
+        name: &str,
+        wasm: &[u8],
+        limits: &Limits,
+        cache: Option<&Cache>,
+    ) -> Result<Self, LoadError> {
         check_kind(name, wasm)?;
-        let workbench = workbench()?;
+        let needs = Needs::of(wasm).map_err(|error| not_a_component(name, &error.to_string()))?;
+        needs.check(name, limits)?;
+        let workbench = workbench(limits.max_fuel.is_some())?;
         let engine = &workbench.engine;
         let cached = cache.and_then(|cache| cache.find(engine, wasm));
         let cached = cached.and_then(|code| Some((load(engine, &code).ok()?, code)));
@@ -49,20 +60,18 @@ impl Code {
         };
         let (streams, datagrams) = check_exports(name, engine, &component)?;
         check_imports(name, workbench, &component)?;
-        let needs = component.resources_required();
-        let needs = needs.as_ref();
+        let (exports, imports) = names(engine, &component);
+        let resources = component.resources_required();
+        let resources = resources.as_ref();
         Ok(Self {
             streams,
             datagrams,
             from_cache,
-            memories: needs.map_or(1, |needs| needs.num_memories),
-            tables: needs.map_or(1, |needs| needs.num_tables),
-            initial_memory: needs
-                .and_then(|needs| needs.max_initial_memory_size)
-                .map_or(0, |pages| pages << 16),
-            largest_table: needs
-                .and_then(|needs| needs.max_initial_table_size)
-                .unwrap_or(0),
+            memories: resources.map_or(1, |needed| needed.num_memories),
+            tables: resources.map_or(1, |needed| needed.num_tables),
+            needs,
+            exports,
+            imports,
             compiled,
         })
     }
@@ -92,34 +101,40 @@ fn compile(
         Ok((load(engine, &compiled)?, compiled))
     };
     let (component, compiled) =
-        compile().map_err(|error: wasmtime::Error| LoadError::NotAComponent {
-            name: name.to_owned(),
-            reason: format!("{error:#}"),
-        })?;
+        compile().map_err(|error: wasmtime::Error| not_a_component(name, &format!("{error:#}")))?;
     if let Some(cache) = cache {
         cache.keep(engine, wasm, &compiled);
     }
     Ok((component, compiled))
 }
 
-/// What compiles and checks: one for the whole process, without a pool.
+fn not_a_component(name: &str, reason: &str) -> LoadError {
+    LoadError::NotAComponent {
+        name: name.to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+/// What compiles and checks: one for the whole process, without a pool; another for code that counts fuel.
 struct Workbench {
     engine: Engine,
     linker: Linker<Guest>,
 }
 
-fn workbench() -> Result<&'static Workbench, LoadError> {
-    static WORKBENCH: OnceLock<Workbench> = OnceLock::new();
-    if let Some(workbench) = WORKBENCH.get() {
+fn workbench(fuel: bool) -> Result<&'static Workbench, LoadError> {
+    static WORKBENCHES: [OnceLock<Workbench>; 2] = [OnceLock::new(), OnceLock::new()];
+    let [plain, counting] = &WORKBENCHES;
+    let place = if fuel { counting } else { plain };
+    if let Some(workbench) = place.get() {
         return Ok(workbench);
     }
     let make = || -> Result<Workbench> {
-        let engine = Engine::new(&settings())?;
+        let engine = Engine::new(&settings(fuel))?;
         let linker = contract::linker(&engine)?;
         Ok(Workbench { engine, linker })
     };
     let made = make().map_err(|error| LoadError::Engine(format!("{error:#}")))?;
-    Ok(WORKBENCH.get_or_init(|| made))
+    Ok(place.get_or_init(|| made))
 }
 
 /// Tells apart what is often given by mistake.
@@ -134,10 +149,7 @@ fn check_kind(name: &str, wasm: &[u8]) -> Result<(), LoadError> {
         [] => "it is empty",
         _ => "it does not begin with the bytes that every .wasm file begins with",
     };
-    Err(LoadError::NotAComponent {
-        name: name.to_owned(),
-        reason: reason.to_owned(),
-    })
+    Err(not_a_component(name, reason))
 }
 
 /// Whether the component handles streams and datagrams; it must do one of them.
@@ -173,6 +185,22 @@ fn check_exports(
             ),
         },
     })
+}
+
+/// The names of what the component exports and imports, each sorted.
+fn names(engine: &Engine, component: &Component) -> (Vec<String>, Vec<String>) {
+    let kind = component.component_type();
+    let mut exports: Vec<_> = kind
+        .exports(engine)
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    let mut imports: Vec<_> = kind
+        .imports(engine)
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    exports.sort();
+    imports.sort();
+    (exports, imports)
 }
 
 /// Everything that the component imports must be there.

@@ -1,8 +1,9 @@
 //! What the host answers when a guest calls the contract in `wit/handler.wit`.
 
+use std::ffi::OsString;
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
-use std::sync::atomic::Ordering::Relaxed;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::time::Duration;
 
 use wasmtime::component::{HasSelf, Linker, Resource};
@@ -15,6 +16,7 @@ use super::bindings::types::{
 };
 use super::bindings::{datagram, stream};
 use super::guest::{DatagramRequest, Guest, StreamRequest};
+use super::sockets;
 use crate::address::{self, ClientAddress, Endpoint};
 use crate::config;
 use crate::stream::{Connection, Failure, Half, Rfile, Wfile};
@@ -23,6 +25,7 @@ use crate::stream::{Connection, Failure, Half, Rfile, Wfile};
 pub(super) fn linker(engine: &Engine) -> Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    sockets::add_to_linker(&mut linker)?;
     types::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
     server::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
     Ok(linker)
@@ -159,18 +162,26 @@ impl types::HostDatagramRequest for Guest {
         request: Resource<DatagramRequest>,
         bytes: Vec<u8>,
     ) -> Result<Result<(), ErrorCode>> {
-        let request = self.table.get(&request)?;
-        let packet = &request.packet;
-        let client = &request.client_address.endpoint;
-        let length = bytes.len() as u64;
-        let sent = packet
-            .outbox
-            .send(bytes, client, &packet.server_address)
-            .await;
-        if sent.is_ok() {
-            request.bytes_out.fetch_add(length, Relaxed);
+        let request = self.table.get_mut(&request)?;
+        let client = request.client_address.endpoint.clone();
+        Ok(send(request, &client, bytes).await)
+    }
+
+    async fn send_to(
+        &mut self,
+        request: Resource<DatagramRequest>,
+        to: Address,
+        bytes: Vec<u8>,
+    ) -> Result<Result<(), ErrorCode>> {
+        let to = endpoint(to);
+        let client = &self.table.get(&request)?.client_address.endpoint;
+        if to != *client && !self.may_send_to(&to) {
+            return Ok(Err(ErrorCode::AccessDenied));
         }
-        Ok(sent.map_err(|error| packet_error(&error)))
+        if is_of_another_kind(&self.about.server_address.endpoint, &to) {
+            return Ok(Err(ErrorCode::NotSupported));
+        }
+        Ok(send(self.table.get_mut(&request)?, &to, bytes).await)
     }
 
     fn drop(&mut self, request: Resource<DatagramRequest>) -> Result<()> {
@@ -210,6 +221,16 @@ impl server::Host for Guest {
 }
 
 impl Guest {
+    /// Whether a packet may be sent to somebody who is not the client. Unix sockets have no such grant.
+    fn may_send_to(&mut self, to: &Endpoint) -> bool {
+        match to {
+            Endpoint::Ip(to) => self.reach().may_send_to(*to),
+            Endpoint::Unix(_) => self
+                .reach()
+                .deny(|| "send to another unix socket".to_owned()),
+        }
+    }
+
     fn connection(&self, request: &Resource<StreamRequest>) -> Result<Connection> {
         Ok(self.table.get(request)?.connection.clone())
     }
@@ -221,10 +242,40 @@ impl From<Failure> for ErrorCode {
             Failure::Reset => Self::ConnectionReset,
             Failure::BrokenPipe => Self::BrokenPipe,
             Failure::TimedOut => Self::TimedOut,
+            Failure::LimitReached => Self::LimitReached,
             Failure::NotSupported => Self::NotSupported,
             Failure::Other => Self::Other,
         }
     }
+}
+
+/// True if a socket that is bound to `bound` has no way to write the address `to`.
+fn is_of_another_kind(bound: &Endpoint, to: &Endpoint) -> bool {
+    matches!(
+        (bound, to),
+        (
+            Endpoint::Ip(SocketAddr::V4(_)),
+            Endpoint::Ip(SocketAddr::V6(_))
+        ) | (Endpoint::Unix(_), Endpoint::Ip(_))
+    )
+}
+
+/// Sends one packet, if the limits allow it, and counts it.
+async fn send(
+    request: &mut DatagramRequest,
+    to: &Endpoint,
+    bytes: Vec<u8>,
+) -> Result<(), ErrorCode> {
+    let length = bytes.len();
+    if let Err(limit) = request.budget.take(to, length) {
+        request.replies.refuse(limit);
+        return Err(ErrorCode::LimitReached);
+    }
+    let packet = &request.packet;
+    let sent = packet.outbox.send(bytes, to, &packet.server_address).await;
+    sent.map_err(|error| packet_error(&error))?;
+    request.replies.count(length);
+    Ok(())
 }
 
 /// Why a packet was not sent.
@@ -251,11 +302,11 @@ fn client(client: &ClientAddress) -> Address {
 
 fn address(endpoint: &Endpoint, peer: Option<address::Credentials>) -> Address {
     match endpoint {
-        Endpoint::Ip(std::net::SocketAddr::V4(v4)) => Address::Ipv4(Ipv4Address {
+        Endpoint::Ip(SocketAddr::V4(v4)) => Address::Ipv4(Ipv4Address {
             octets: v4.ip().octets().into(),
             port: v4.port(),
         }),
-        Endpoint::Ip(std::net::SocketAddr::V6(v6)) => Address::Ipv6(Ipv6Address {
+        Endpoint::Ip(SocketAddr::V6(v6)) => Address::Ipv6(Ipv6Address {
             segments: v6.ip().segments().into(),
             port: v6.port(),
             flow_info: v6.flowinfo(),
@@ -274,6 +325,26 @@ fn address(endpoint: &Endpoint, peer: Option<address::Credentials>) -> Address {
                 uid: peer.uid,
                 gid: peer.gid,
             }),
+        }),
+    }
+}
+
+/// An address as the guest wrote it, in the form in which clients' addresses are kept.
+fn endpoint(address: Address) -> Endpoint {
+    match address {
+        Address::Ipv4(v4) => {
+            let ip = Ipv4Addr::from(<[u8; 4]>::from(v4.octets));
+            Endpoint::Ip(SocketAddr::from((ip, v4.port)))
+        }
+        Address::Ipv6(v6) => {
+            let ip = Ipv6Addr::from(<[u16; 8]>::from(v6.segments));
+            let v6 = SocketAddrV6::new(ip, v6.port, v6.flow_info, v6.scope_id);
+            Endpoint::Ip(address::canonical(v6.into()))
+        }
+        Address::Unix(unix) => Endpoint::Unix(match unix.name {
+            types::UnixName::Unnamed => address::UnixName::Unnamed,
+            types::UnixName::Path(path) => address::UnixName::Path(OsString::from_vec(path).into()),
+            types::UnixName::AbstractName(name) => address::UnixName::Abstract(name),
         }),
     }
 }

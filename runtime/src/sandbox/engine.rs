@@ -3,19 +3,54 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use wasmtime::component::Linker;
-use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Result};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Result,
+};
 
 use super::capacity::{Limit, Room, Seats, largest};
 use super::contract;
 use super::guest::Guest;
 use super::settings::{MEMORY_RESERVATION, settings};
 use super::ticker::Ticker;
+use crate::config::Limits;
 
 /// Memories in a pool, unless one server needs more: address space only, 16 TiB of 128.
 const POOL: u32 = 4096;
 
-/// Elements of a table in a pool: a handler compiled from Python has 5,674.
-pub(super) const TABLE_ELEMENTS: usize = 20_000;
+/// What engines differ in: servers whose handlers have these in common share one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Kind {
+    /// Code counts its instructions.
+    fuel: bool,
+    /// Bytes of the stack that compiled code may use.
+    stack: usize,
+    /// Elements of the largest table.
+    table: usize,
+}
+
+impl Kind {
+    /// Elements of a table in a pool, unless a handler may have more.
+    const TABLE: u32 = 20_000;
+
+    pub(super) fn of(limits: &Limits) -> Self {
+        Self {
+            fuel: limits.max_fuel.is_some(),
+            stack: usize::try_from(limits.max_stack).unwrap_or(usize::MAX),
+            table: limits.max_table_elements.max(Self::TABLE) as usize,
+        }
+    }
+
+    fn config(self, size: Seats) -> Config {
+        /// Beside compiled code, a guest's stack carries what the host does when it is called.
+        const HOST: usize = 1536 << 10;
+        let mut config = settings(self.fuel);
+        config
+            .max_wasm_stack(self.stack)
+            .async_stack_size(self.stack + HOST)
+            .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(size, self.table)));
+        config
+    }
+}
 
 /// Why a server gets no seats.
 pub(super) enum NoSeats {
@@ -33,6 +68,7 @@ pub(super) struct SharedEngine {
     pub(super) engine: Engine,
     pub(super) linker: Linker<Guest>,
     pub(super) ticker: Ticker,
+    kind: Kind,
     size: Seats,
     free: Mutex<Seats>,
 }
@@ -43,6 +79,7 @@ impl SharedEngine {
     /// An engine of this process that has room for `concurrency` guests, with their seats taken; a new one if
     /// none has. `seats` says how many they need.
     pub(super) fn with_room(
+        kind: Kind,
         concurrency: u32,
         seats: impl Fn(u32) -> Seats,
     ) -> Result<(Arc<Self>, Seats), NoSeats> {
@@ -54,7 +91,10 @@ impl SharedEngine {
 
         let lacks = |concurrency| {
             let seats = seats(concurrency);
-            let pool = if live.iter().any(|engine| engine.has_room(seats)) {
+            let pool = if live
+                .iter()
+                .any(|engine| engine.kind == kind && engine.has_room(seats))
+            {
                 Room::default()
             } else {
                 Room::of_pool(pool_for(seats))
@@ -67,10 +107,13 @@ impl SharedEngine {
         }
 
         let wanted = seats(concurrency);
-        if let Some(engine) = live.iter().find(|engine| engine.enter(wanted)) {
+        if let Some(engine) = live
+            .iter()
+            .find(|engine| engine.kind == kind && engine.enter(wanted))
+        {
             return Ok((Arc::clone(engine), wanted));
         }
-        let engine = Arc::new(Self::new(pool_for(wanted)).map_err(NoSeats::Engine)?);
+        let engine = Arc::new(Self::new(kind, pool_for(wanted)).map_err(NoSeats::Engine)?);
         engine.enter(wanted);
         engines.push(Arc::downgrade(&engine));
         Ok((engine, wanted))
@@ -91,19 +134,18 @@ impl SharedEngine {
         free.without(seats).is_some()
     }
 
-    fn new(size: Seats) -> Result<Self> {
+    fn new(kind: Kind, size: Seats) -> Result<Self> {
         if !PoolingAllocationConfig::is_pagemap_scan_available() {
             tracing::info!(
                 "this kernel cannot say which pages a handler wrote (PAGEMAP_SCAN, Linux 6.7): requests cost more"
             );
         }
-        let mut config = settings();
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(size)));
-        let engine = Engine::new(&config)?;
+        let engine = Engine::new(&kind.config(size))?;
         Ok(Self {
             ticker: Ticker::start(engine.weak())?,
             linker: contract::linker(&engine)?,
             engine,
+            kind,
             size,
             free: Mutex::new(size),
         })
@@ -124,6 +166,7 @@ impl SharedEngine {
         free.stacks += seats.stacks;
         free.memories += seats.memories;
         free.tables += seats.tables;
+        free.instances += seats.instances;
     }
 }
 
@@ -133,12 +176,12 @@ fn pool_for(seats: Seats) -> Seats {
         stacks: seats.stacks.max(POOL),
         memories: seats.memories.max(POOL),
         tables: seats.tables.max(2 * POOL),
+        instances: seats.instances.max(64 * POOL),
     }
 }
 
-/// A pool of `size`. Its memories have room for every limit, so that servers with different ones share it;
-/// core instances are only counted, so their number is left open.
-fn pool(size: Seats) -> PoolingAllocationConfig {
+/// A pool of `size`. Its memories have room for every limit, so that servers with different ones share it.
+fn pool(size: Seats, table: usize) -> PoolingAllocationConfig {
     /// Bytes of a memory that stay with their slot, cleared, from one request to the next.
     const RESIDENT_MEMORY: usize = 64 << 10;
     /// The same for a table.
@@ -150,9 +193,9 @@ fn pool(size: Seats) -> PoolingAllocationConfig {
         .total_memories(size.memories)
         .total_tables(size.tables)
         .total_component_instances(size.stacks)
-        .total_core_instances(size.stacks.saturating_mul(64))
+        .total_core_instances(size.instances)
         .max_memory_size(usize::try_from(MEMORY_RESERVATION).unwrap_or(usize::MAX))
-        .table_elements(TABLE_ELEMENTS)
+        .table_elements(table)
         .linear_memory_keep_resident(RESIDENT_MEMORY)
         .table_keep_resident(RESIDENT_TABLE)
         .async_stack_keep_resident(RESIDENT_STACK)

@@ -1,23 +1,95 @@
-//! What a guest may reach beyond its request: nothing but clocks and random bytes.
+//! What a guest finds beyond its request: clocks, random bytes, and what it was granted.
 //!
-//! Every language's start-up needs those two; their interfaces have no way to refuse, and a constant in
-//! place of randomness would be a hole. The environment is empty, no directory is open, and every socket and
-//! look-up is refused.
+//! Every language's start-up needs the first two; their interfaces have no way to refuse, and a constant in
+//! place of randomness would be a hole. Everything else is empty, closed or refused unless it was granted.
 
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
+use std::fs::OpenOptions;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::print::Printer;
+use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
-/// The most random bytes that one call may ask for: they are made in the host's memory.
-const RANDOM_BYTES: u64 = 64 * 1024;
+use super::reach::Reach;
+use crate::config::ConfigError;
+use crate::grants::{Access, Directory, Grants, Protocol};
 
-pub(super) fn nothing(stdout: Printer, stderr: Printer) -> WasiCtx {
-    WasiCtxBuilder::new()
-        .stdout(stdout)
-        .stderr(stderr)
-        .allow_tcp(false)
-        .allow_udp(false)
-        .allow_ip_name_lookup(false)
-        .max_random_size(RANDOM_BYTES)
-        .build()
+/// What a handler is granted, with its directories held open: they are the ones that were there at the start,
+/// whatever is done to their paths later.
+pub(crate) struct Granted {
+    pub(super) grants: Arc<Grants>,
+    directories: Vec<OwnedFd>,
+}
+
+impl Granted {
+    /// Opens the directories of `grants`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if one cannot be opened, or if two grants contradict each other.
+    pub(crate) fn open(grants: &Arc<Grants>) -> Result<Self, ConfigError> {
+        grants.check()?;
+        let directories = grants
+            .directories
+            .iter()
+            .map(open)
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            grants: Arc::clone(grants),
+            directories,
+        })
+    }
+
+    /// WASI for one guest, whose standard streams and limits are to be added.
+    pub(super) fn wasi(&self, reach: &Arc<Reach>) -> WasiCtxBuilder {
+        let mut wasi = WasiCtxBuilder::new();
+        wasi.allow_tcp(self.grants.has(Protocol::Tcp))
+            .allow_udp(self.grants.has(Protocol::Udp))
+            .allow_ip_name_lookup(self.grants.has_names());
+        for variable in &self.grants.environment {
+            wasi.env(&variable.name, &variable.value);
+        }
+        for (directory, held) in self.grants.directories.iter().zip(&self.directories) {
+            preopen(&mut wasi, directory, held);
+        }
+        let reach = Arc::clone(reach);
+        wasi.socket_addr_check(move |address, purpose| {
+            let may = reach.may_use(address, purpose);
+            Box::pin(std::future::ready(may))
+        });
+        wasi
+    }
+}
+
+/// Opens a directory, and once more as it will be opened for guests.
+fn open(directory: &Directory) -> Result<OwnedFd, ConfigError> {
+    let open = |path: &Path| {
+        let flags = nix::libc::O_DIRECTORY;
+        OpenOptions::new().read(true).custom_flags(flags).open(path)
+    };
+    let opened = open(&directory.host_path).map(OwnedFd::from);
+    let opened = opened.and_then(|held| open(&path_of(&held)).map(|_| held));
+    opened.map_err(|error| {
+        let path = directory.host_path.display();
+        ConfigError::new(format!("dir {path}: cannot open this directory: {error}"))
+    })
+}
+
+/// The path that leads to a directory that is held open, even if none of its own does any more.
+fn path_of(held: &OwnedFd) -> PathBuf {
+    format!("/proc/self/fd/{}", held.as_raw_fd()).into()
+}
+
+/// Opens a directory once more, for one guest.
+fn preopen(wasi: &mut WasiCtxBuilder, directory: &Directory, held: &OwnedFd) {
+    let permissions = match directory.access {
+        Access::ReadOnly => FsPerms::ReadOnly,
+        Access::ReadWrite => FsPerms::ReadWrite,
+    };
+    let opened = wasi.preopened_dir(path_of(held), &directory.guest_path, permissions);
+    if let Err(error) = opened {
+        // Descriptors have run out, say: the guest finds no such directory.
+        tracing::warn!("cannot open the granted directory {directory}: {error}");
+    }
 }

@@ -1,27 +1,31 @@
 //! What a store holds: the state behind one guest.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::grants;
-use super::limits::MemoryLimiter;
-use super::print::Printer;
+use super::grants::Granted;
+use super::limits::{MemoryLimiter, TotalMemory};
+use super::print::{Printer, Quota};
+use super::reach::Reach;
 use crate::address::{ClientAddress, ServerAddress};
 use crate::config::{Limits, Schedule};
 use crate::listen::Packet;
 use crate::meter::CpuMeter;
-use crate::output::{Lines, Output};
+use crate::output::Output;
+use crate::reply_budget::{Replies, ReplyBudget};
 use crate::stream::Connection;
 
-/// What every guest of one server is told about it.
+/// What every guest of one server is told about it, and is held to.
 pub(crate) struct About {
+    pub(crate) limits: Limits,
+    pub(crate) total_memory: Option<Arc<TotalMemory>>,
     pub(crate) server_address: ServerAddress,
     pub(crate) schedule: Schedule,
     pub(crate) handler_name: String,
     pub(crate) output: Arc<Output>,
+    pub(crate) granted: Granted,
 }
 
 /// The request of a stream handler: one connection with two faces.
@@ -56,8 +60,10 @@ impl StreamRequest {
 pub struct DatagramRequest {
     pub(crate) packet: Packet,
     pub(crate) client_address: ClientAddress,
-    /// Bytes sent so far; the host reads it when the guest has ended.
-    pub(crate) bytes_out: Arc<AtomicU64>,
+    /// What it may still be answered with.
+    pub(crate) budget: ReplyBudget,
+    /// What became of its answers; the host reads it when the guest has ended.
+    pub(crate) replies: Arc<Replies>,
 }
 
 /// The state of one guest.
@@ -67,37 +73,44 @@ pub(super) struct Guest {
     pub(super) meter: Arc<CpuMeter>,
     pub(super) about: Arc<About>,
     pub(super) request_id: u64,
-    /// Made when it is first asked for: most requests end without.
+    /// Both are made when they are first asked for: most requests end without.
     wasi: Option<Box<Wasi>>,
+    reach: Option<Arc<Reach>>,
 }
 
 /// What only a guest that calls WASI needs.
 struct Wasi {
     ctx: WasiCtx,
+    quota: Arc<Quota>,
     stdout: Printer,
     stderr: Printer,
 }
 
 impl Guest {
-    /// Resources that a guest may hold at once. Its own request, streams and pollables are a handful.
-    const HANDLES: usize = 1000;
-
-    pub(super) fn new(
-        about: Arc<About>,
-        limits: &Limits,
-        request_id: u64,
-        meter: Arc<CpuMeter>,
-    ) -> Self {
+    pub(super) fn new(about: Arc<About>, request_id: u64, meter: Arc<CpuMeter>) -> Self {
         let mut table = ResourceTable::new();
-        table.set_max_capacity(Self::HANDLES);
+        table.set_max_capacity(about.limits.max_handles as usize);
         Self {
             table,
-            limiter: MemoryLimiter::new(limits.max_memory),
+            limiter: MemoryLimiter::new(&about.limits, about.total_memory.clone()),
             meter,
             about,
             request_id,
             wasi: None,
+            reach: None,
         }
+    }
+
+    /// Whom it may reach.
+    pub(super) fn reach(&mut self) -> &Arc<Reach> {
+        let grants = &self.about.granted.grants;
+        self.reach
+            .get_or_insert_with(|| Arc::new(Reach::new(grants)))
+    }
+
+    /// The first thing that it was denied, as `connect tcp 10.0.0.1:80` or `look up example.com`.
+    pub(super) fn denied(&self) -> Option<String> {
+        self.reach.as_ref()?.denied()
     }
 
     /// Prints what the guest left of a line, and returns the beginning of what it said on standard error.
@@ -108,14 +121,26 @@ impl Guest {
         wasi.stdout.finish();
         wasi.stderr.finish()
     }
+
+    /// The limit that the guest met, if it printed too much.
+    pub(super) fn printed_too_much(&self) -> Option<&'static str> {
+        self.wasi.as_ref()?.quota.exceeded()
+    }
 }
 
 impl Wasi {
-    fn new(output: &Arc<Output>) -> Self {
-        let stdout = Printer::new(Arc::clone(output), Lines::Out);
-        let stderr = Printer::new(Arc::clone(output), Lines::Err);
+    fn new(about: &About, request_id: u64, meter: &Arc<CpuMeter>, reach: &Arc<Reach>) -> Self {
+        let limits = &about.limits;
+        let quota = Arc::new(Quota::new(limits, Arc::clone(meter)));
+        let stdout = Printer::out(&about.output, &quota);
+        let stderr = Printer::err(&about.output, &about.handler_name, request_id, &quota);
+        let mut wasi = about.granted.wasi(reach);
+        wasi.stdout(stdout.clone())
+            .stderr(stderr.clone())
+            .max_random_size(limits.max_random_bytes);
         Self {
-            ctx: grants::nothing(stdout.clone(), stderr.clone()),
+            ctx: wasi.build(),
+            quota,
             stdout,
             stderr,
         }
@@ -124,10 +149,15 @@ impl Wasi {
 
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let output = &self.about.output;
-        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(output)));
+        let wasi = match self.wasi.take() {
+            Some(wasi) => wasi,
+            None => {
+                let reach = Arc::clone(self.reach());
+                Box::new(Wasi::new(&self.about, self.request_id, &self.meter, &reach))
+            }
+        };
         WasiCtxView {
-            ctx: &mut wasi.ctx,
+            ctx: &mut self.wasi.insert(wasi).ctx,
             table: &mut self.table,
         }
     }

@@ -4,14 +4,14 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 
-use wasmtime::component::Resource;
+use wasmtime::component::{Resource, ResourceTableError};
 use wasmtime::{Error, Result, Store, Trap, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
 
 use super::guest::{DatagramRequest, Guest, StreamRequest};
 use super::program::{Entry, Program};
 use super::ticker::{FIRST_TURN, TURN};
-use crate::meter::CpuMeter;
+use crate::meter::{CpuMeter, Exceeded};
 
 /// One guest. Dropping it frees everything that the guest had, wherever it was.
 pub(crate) struct Instance<'a> {
@@ -41,14 +41,14 @@ pub(crate) enum Verdict {
     Returned(Result<(), String>),
     Trap(String),
     Exit(bool),
-    Memory,
+    /// The limit that it met.
+    Memory(&'static str),
     Stack,
-    Cpu,
+    Fuel,
+    Cpu(&'static str),
+    Output(&'static str),
     Host(String),
 }
-
-/// Bytes that one call may move from the guest's lists into the host's memory.
-const BYTES_OF_A_CALL: usize = 1 << 20;
 
 /// The longest error text that is kept.
 const LONGEST_ERROR: usize = 4096;
@@ -65,19 +65,18 @@ impl<'a> Instance<'a> {
         meter: Arc<CpuMeter>,
         call: GuestCall,
     ) -> Result<Self> {
-        let mut guest = Guest::new(
-            Arc::clone(&program.about),
-            &program.limits,
-            request_id,
-            meter,
-        );
+        let limits = &program.about.limits;
+        let mut guest = Guest::new(Arc::clone(&program.about), request_id, meter);
         let request = match call {
             GuestCall::Stream(request) => Handle::Stream(guest.table.push(request)?),
             GuestCall::Datagram(request) => Handle::Datagram(guest.table.push(request)?),
         };
         let mut store = Store::new(&program.engine.engine, guest);
         store.limiter(|guest| &mut guest.limiter);
-        store.set_hostcall_fuel(BYTES_OF_A_CALL);
+        store.set_hostcall_fuel(usize::try_from(limits.max_call_bytes).unwrap_or(usize::MAX));
+        if let Some(fuel) = limits.max_fuel {
+            store.set_fuel(fuel)?;
+        }
         store.epoch_deadline_callback(|context| {
             Ok(if context.data().meter.is_used_up() {
                 UpdateDeadline::Interrupt
@@ -141,22 +140,28 @@ impl<'a> Instance<'a> {
     /// Why a call did not return. A limit that the guest ran into explains what came after it.
     fn verdict(&self, error: &Error) -> Verdict {
         let guest = self.store.data();
-        if guest.meter.has_exceeded() {
-            return Verdict::Cpu;
+        match guest.meter.exceeded() {
+            Some(Exceeded::Limit) => return Verdict::Cpu("cpu-limit"),
+            Some(Exceeded::Total) => return Verdict::Cpu("total-cpu-limit"),
+            None => {}
+        }
+        if let Some(limit) = guest.printed_too_much() {
+            return Verdict::Output(limit);
         }
         if let Some(I32Exit(status)) = error.downcast_ref() {
             return Verdict::Exit(*status == 0);
         }
-        if guest.limiter.has_refused() {
-            return Verdict::Memory;
+        if let Some(limit) = guest.limiter.refused().or_else(|| host_memory(error)) {
+            return Verdict::Memory(limit);
         }
         match error.downcast_ref::<Trap>() {
             Some(Trap::StackOverflow) => Verdict::Stack,
+            Some(Trap::OutOfFuel) => Verdict::Fuel,
             Some(Trap::MemoryOutOfBounds) => Verdict::Trap(
                 "memory access out of bounds (a stray pointer, or endless recursion)".to_owned(),
             ),
             Some(trap) => Verdict::Trap(self.panic_text().unwrap_or_else(|| trap.to_string())),
-            // A list too long, one handle too many, a handle that is none, text that is not UTF-8.
+            // A handle that is none, text that is not UTF-8.
             None if self.instantiated => Verdict::Trap(format!("{error:#}")),
             None => Verdict::Host(format!("{error:#}")),
         }
@@ -171,12 +176,33 @@ impl<'a> Instance<'a> {
         (!text.is_empty()).then_some(text)
     }
 
+    /// The first thing that the guest asked for and was not granted.
+    pub(crate) fn denied(&self) -> Option<String> {
+        self.store.data().denied()
+    }
+
     /// Prints what the guest left of a line, and returns the largest sum of its memories and tables.
     pub(crate) fn finish(&self) -> u64 {
         let guest = self.store.data();
         guest.finish_printing();
         guest.limiter.peak()
     }
+}
+
+/// The limit of the host's memory that a call met, if it is that. For most of them wasmtime has no type, so
+/// they are known by their texts; the tests of hostile guests notice if those change.
+fn host_memory(error: &Error) -> Option<&'static str> {
+    if let Some(ResourceTableError::Full) = error.downcast_ref() {
+        return Some("max-handles");
+    }
+    let text = format!("{error:#}");
+    [
+        ("fuel allocated for hostcalls", "max-call-bytes"),
+        ("requested len ", "max-random-bytes"),
+        ("resource limit exceeded: instance", "max-instances"),
+    ]
+    .into_iter()
+    .find_map(|(part, limit)| text.contains(part).then_some(limit))
 }
 
 fn shortened(mut text: String) -> String {

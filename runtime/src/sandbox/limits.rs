@@ -1,24 +1,61 @@
-//! Memory: wasmtime limits each linear memory by itself, so the sum is kept here.
+//! Memory: wasmtime limits each linear memory by itself, so the sums are kept here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use wasmtime::{ResourceLimiter, Result};
 
+use crate::config::Limits;
+
 /// Bytes that wasmtime keeps for one element of a table.
 const TABLE_ELEMENT: usize = size_of::<usize>();
+
+/// Bytes that all instances of one server may have together.
+#[derive(Debug)]
+pub(crate) struct TotalMemory {
+    free: AtomicU64,
+}
+
+impl TotalMemory {
+    pub(crate) fn new(limit: u64) -> Self {
+        Self {
+            free: AtomicU64::new(limit),
+        }
+    }
+
+    /// Takes `bytes`; false if there are not as many.
+    fn take(&self, bytes: u64) -> bool {
+        self.free
+            .fetch_update(Relaxed, Relaxed, |free| free.checked_sub(bytes))
+            .is_ok()
+    }
+
+    fn give_back(&self, bytes: u64) {
+        self.free.fetch_add(bytes, Relaxed);
+    }
+}
 
 /// Bytes of all linear memories and tables of one instance together.
 #[derive(Debug)]
 pub(super) struct MemoryLimiter {
     limit: u64,
     used: u64,
-    refused: bool,
+    total: Option<Arc<TotalMemory>>,
+    /// The most elements of one table.
+    elements: usize,
+    instances: usize,
+    refused: Option<&'static str>,
 }
 
 impl MemoryLimiter {
-    pub(super) fn new(limit: u64) -> Self {
+    pub(super) fn new(limits: &Limits, total: Option<Arc<TotalMemory>>) -> Self {
         Self {
-            limit,
+            limit: limits.max_memory,
             used: 0,
-            refused: false,
+            total,
+            elements: limits.max_table_elements as usize,
+            instances: limits.max_instances as usize,
+            refused: None,
         }
     }
 
@@ -27,21 +64,23 @@ impl MemoryLimiter {
         self.used
     }
 
-    /// True if the guest asked for more than it may have. A guest sees only a failed `memory.grow`, and
-    /// most end in the trap that every failed allocation ends in.
-    pub(super) fn has_refused(&self) -> bool {
+    /// The limit that the guest met, if it asked for more than it may have. A guest sees only a failed
+    /// `memory.grow`, and most end in the trap that every failed allocation ends in.
+    pub(super) fn refused(&self) -> Option<&'static str> {
         self.refused
     }
 
-    /// Whether it may grow. What is beyond the guest's own maximum fails anyway, and costs nothing.
-    fn grow(&mut self, now: usize, desired: usize, maximum: Option<usize>, size: usize) -> bool {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return true;
-        }
+    fn grow(&mut self, now: usize, desired: usize, size: usize) -> bool {
         let by = desired.saturating_sub(now).saturating_mul(size) as u64;
         let wanted = self.used.saturating_add(by);
         if wanted > self.limit {
-            self.refused = true;
+            self.refused = Some("max-memory");
+            return false;
+        }
+        if let Some(total) = &self.total
+            && !total.take(by)
+        {
+            self.refused = Some("max-total-memory");
             return false;
         }
         self.used = wanted;
@@ -49,13 +88,36 @@ impl MemoryLimiter {
     }
 }
 
+impl Drop for MemoryLimiter {
+    fn drop(&mut self) {
+        if let Some(total) = &self.total {
+            total.give_back(self.used);
+        }
+    }
+}
+
+/// What is beyond the guest's own maximum fails anyway, and costs nothing.
+fn is_beyond(maximum: Option<usize>, desired: usize) -> bool {
+    maximum.is_some_and(|maximum| desired > maximum)
+}
+
 impl ResourceLimiter for MemoryLimiter {
     fn memory_growing(&mut self, now: usize, desired: usize, most: Option<usize>) -> Result<bool> {
-        Ok(self.grow(now, desired, most, 1))
+        Ok(is_beyond(most, desired) || self.grow(now, desired, 1))
     }
 
     fn table_growing(&mut self, now: usize, desired: usize, most: Option<usize>) -> Result<bool> {
-        Ok(self.grow(now, desired, most, TABLE_ELEMENT))
+        // First: what a pool has room for counts as the table's own maximum.
+        if desired > self.elements {
+            self.refused = Some("max-table-elements");
+            return Ok(false);
+        }
+        Ok(is_beyond(most, desired) || self.grow(now, desired, TABLE_ELEMENT))
+    }
+
+    /// What a component says of itself is checked when it is loaded; this holds whatever it said.
+    fn instances(&self) -> usize {
+        self.instances
     }
 }
 
@@ -63,9 +125,33 @@ impl ResourceLimiter for MemoryLimiter {
 mod tests {
     use super::*;
 
+    fn limiter(max_memory: u64) -> MemoryLimiter {
+        limiter_of(max_memory, None)
+    }
+
+    fn limiter_of(max_memory: u64, total: Option<Arc<TotalMemory>>) -> MemoryLimiter {
+        let limits = Limits {
+            max_memory,
+            ..Limits::default()
+        };
+        MemoryLimiter::new(&limits, total)
+    }
+
+    #[test]
+    fn what_one_gives_back_another_may_have() {
+        let total = Some(Arc::new(TotalMemory::new(100_000)));
+        let mut one = limiter_of(65_536, total.clone());
+        let mut other = limiter_of(65_536, total);
+        assert!(one.memory_growing(0, 65_536, None).unwrap());
+        assert!(!other.memory_growing(0, 65_536, None).unwrap());
+        assert_eq!(other.refused(), Some("max-total-memory"));
+        drop(one);
+        assert!(other.memory_growing(0, 65_536, None).unwrap());
+    }
+
     #[test]
     fn memories_and_tables_count_together() {
-        let mut limiter = MemoryLimiter::new(3 * 65_536);
+        let mut limiter = limiter(3 * 65_536);
         assert!(limiter.memory_growing(0, 65_536, None).unwrap());
         assert!(limiter.memory_growing(0, 65_536, None).unwrap());
         assert!(limiter.table_growing(0, 8_000, None).unwrap());
@@ -74,12 +160,21 @@ mod tests {
                 .memory_growing(65_536, 1 << 30, Some(65_536))
                 .unwrap()
         );
-        assert!(
-            !limiter.has_refused(),
+        assert_eq!(
+            limiter.refused(),
+            None,
             "its own maximum is no limit of ours"
         );
         assert!(!limiter.memory_growing(65_536, 2 * 65_536, None).unwrap());
-        assert!(limiter.has_refused());
+        assert_eq!(limiter.refused(), Some("max-memory"));
         assert_eq!(limiter.peak(), 2 * 65_536 + 64_000);
+    }
+
+    #[test]
+    fn a_table_is_limited_by_itself_too() {
+        let mut limiter = limiter(64 << 20);
+        assert!(limiter.table_growing(0, 20_000, None).unwrap());
+        assert!(!limiter.table_growing(20_000, 20_001, None).unwrap());
+        assert_eq!(limiter.refused(), Some("max-table-elements"));
     }
 }

@@ -1,9 +1,10 @@
 //! All of wasmtime: nothing outside this folder (and the `wasi:io` bridges in `stream`) names it.
 //!
-//! `component` turns bytes into checked, compiled code, which `cache` keeps on disk; `engine` has the pool that
+//! `component` turns bytes into checked, compiled code, of which `needs` tells what it begins with and which `cache` keeps on disk; `engine` has the pool that
 //! the servers of one process share, as large as `capacity` allows, with the same `settings` and a `ticker`; `program` is one handler on an engine, and
 //! `instance` one guest, from its store to the way it ended; `guest` is what a store holds, with `limits`,
-//! `grants` and `print`; `contract` answers what the guest calls, as `bindings` declares it.
+//! `grants`, `reach` and `print`; `contract` answers what the guest calls, as `bindings` declares it, and `sockets`
+//! what it asks of WASI's sockets.
 
 mod bindings;
 mod cache;
@@ -15,15 +16,20 @@ mod grants;
 mod guest;
 mod instance;
 mod limits;
+mod needs;
 mod print;
 mod program;
+mod reach;
 mod settings;
+mod sockets;
 mod ticker;
 
 pub(crate) use component::Code;
 
+pub(crate) use grants::Granted;
 pub(crate) use guest::{About, DatagramRequest, StreamRequest};
 pub(crate) use instance::{GuestCall, Instance, Verdict};
+pub(crate) use limits::TotalMemory;
 pub(crate) use program::{Concurrency, Program};
 
 pub use cache::Cache;

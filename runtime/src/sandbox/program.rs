@@ -7,7 +7,7 @@ use wasmtime::Result;
 use super::capacity::{Limit, Seats};
 use super::component::Code;
 use super::contract::{DatagramEntry, StreamEntry};
-use super::engine::{NoSeats, SharedEngine, TABLE_ELEMENTS};
+use super::engine::{Kind, NoSeats, SharedEngine};
 use super::guest::About;
 use crate::address::Transport;
 use crate::config::Limits;
@@ -15,7 +15,6 @@ use crate::config::Limits;
 /// A handler with its seats in a pool, which are given back when this is dropped.
 pub(crate) struct Program {
     pub(super) entry: Entry,
-    pub(super) limits: Limits,
     pub(super) about: Arc<About>,
     pub(super) engine: Arc<SharedEngine>,
     seats: Seats,
@@ -39,19 +38,12 @@ impl Program {
     /// Loads `code` on an engine with room for `concurrency` instances at once.
     ///
     /// The error says what is wrong and what to do, without the handler's name.
-    pub(crate) fn new(
-        code: &Code,
-        limits: Limits,
-        about: About,
-        concurrency: Concurrency,
-    ) -> Result<Self, String> {
-        check_tables(code)?;
+    pub(crate) fn new(code: &Code, about: About, concurrency: Concurrency) -> Result<Self, String> {
         let transport = about.server_address.transport;
-        let (engine, seats) = seats(code, concurrency)?;
+        let (engine, seats) = seats(code, &about.limits, concurrency)?;
         match resolve(&engine, code, transport) {
             Ok(entry) => Ok(Self {
                 entry,
-                limits,
                 about: Arc::new(about),
                 engine,
                 seats,
@@ -61,6 +53,19 @@ impl Program {
                 Err(format!("{error:#}"))
             }
         }
+    }
+
+    /// Whether there would be room for `concurrency` instances of `code`, as [`Program::new`] asks.
+    ///
+    /// The error says what is wrong and what to do, without the handler's name.
+    pub(crate) fn check(
+        code: &Code,
+        limits: &Limits,
+        concurrency: Concurrency,
+    ) -> Result<(), String> {
+        let (engine, seats) = seats(code, limits, concurrency)?;
+        engine.leave(seats);
+        Ok(())
     }
 
     /// Guests that it has room for at once.
@@ -76,11 +81,17 @@ impl Drop for Program {
 }
 
 /// An engine, with seats for as many guests as there are to be.
-fn seats(code: &Code, concurrency: Concurrency) -> Result<(Arc<SharedEngine>, Seats), String> {
+fn seats(
+    code: &Code,
+    limits: &Limits,
+    concurrency: Concurrency,
+) -> Result<(Arc<SharedEngine>, Seats), String> {
+    let kind = Kind::of(limits);
     let each = |concurrency: u32| Seats {
         stacks: concurrency,
         memories: concurrency.saturating_mul(code.memories.max(1)),
         tables: concurrency.saturating_mul(code.tables.max(1)),
+        instances: concurrency.saturating_mul(limits.max_instances),
     };
     let explain = |error| match error {
         NoSeats::Engine(error) => format!("{error:#}"),
@@ -97,7 +108,7 @@ fn seats(code: &Code, concurrency: Concurrency) -> Result<(Arc<SharedEngine>, Se
         ),
     };
     match (
-        SharedEngine::with_room(concurrency.wanted, each),
+        SharedEngine::with_room(kind, concurrency.wanted, each),
         concurrency,
     ) {
         (
@@ -112,21 +123,10 @@ fn seats(code: &Code, concurrency: Concurrency) -> Result<(Arc<SharedEngine>, Se
                 "this machine carries {fits} requests at once, fewer than the default of {}",
                 concurrency.wanted
             );
-            SharedEngine::with_room(fits, each).map_err(explain)
+            SharedEngine::with_room(kind, fits, each).map_err(explain)
         }
         (seats, _) => seats.map_err(explain),
     }
-}
-
-/// Refuses tables that no pool has.
-fn check_tables(code: &Code) -> Result<(), String> {
-    if code.largest_table > TABLE_ELEMENTS as u64 {
-        return Err(format!(
-            "it has a table of {} elements, and a pool has tables of {TABLE_ELEMENTS}",
-            code.largest_table
-        ));
-    }
-    Ok(())
 }
 
 /// The entry that `transport` calls, with everything that it imports.

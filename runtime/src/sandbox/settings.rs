@@ -7,11 +7,13 @@ use wasmtime::Config;
 /// needs no bounds checks.
 pub(super) const MEMORY_RESERVATION: u64 = 4 << 30;
 
-/// A fresh configuration. A pool may be added to it; nothing else.
-pub(super) fn settings() -> Config {
+/// A fresh configuration. A pool and the size of stacks may be added to it; nothing else. `fuel`: code that counts
+/// its instructions, which is slower.
+pub(super) fn settings(fuel: bool) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
+        .consume_fuel(fuel)
         .concurrency_support(false)
         .memory_reservation(MEMORY_RESERVATION)
         .generate_address_map(false)

@@ -18,7 +18,8 @@ use crate::handler::Handler;
 use crate::hooks::{HookCaller, Hooks, NoHooks};
 use crate::listen::Listener;
 use crate::output::Output;
-use crate::sandbox::{About, Concurrency, Program};
+use crate::reply_budget::ReplyLimits;
+use crate::sandbox::{About, Concurrency, Granted, Program, TotalMemory};
 use crate::schedule::Scheduler;
 use crate::shutdown::{Shutdown, ShutdownHandle};
 
@@ -45,7 +46,8 @@ impl Server {
     /// # Errors
     ///
     /// [`BindError`] if the handler does not speak this transport, if a setting is out of bounds, if the
-    /// socket cannot be bound, or if the machine cannot carry `max_concurrency`.
+    /// socket cannot be bound, if a granted directory cannot be opened, or if the machine cannot carry
+    /// `max_concurrency`.
     pub fn bind(
         address: &BindAddress,
         config: ServerConfig,
@@ -71,9 +73,9 @@ impl Server {
         handler: &Handler,
     ) -> Result<BoundServer, BindError> {
         // Nothing is bound for a handler that could not serve it.
-        check(handler, address.transport(), &config)?;
+        let granted = check(handler, address.transport(), &config)?;
         let listener = Listener::server_bind(address, &config)?;
-        Self::furnish(listener, config, handler)
+        Self::furnish(listener, config, handler, granted)
     }
 
     /// Takes a socket that is bound already, as systemd hands it over. Its file, if it has one, stays.
@@ -87,9 +89,23 @@ impl Server {
         config: ServerConfig,
         handler: &Handler,
     ) -> Result<BoundServer, BindError> {
-        check(handler, transport, &config)?;
+        let granted = check(handler, transport, &config)?;
         let listener = Listener::from_bound(socket.into(), transport)?;
-        Self::furnish(listener, config, handler)
+        Self::furnish(listener, config, handler, granted)
+    }
+
+    /// Whether `handler` could be served with `config`, on one of its transports: all that [`Server::bind`] checks,
+    /// but for the socket. Nothing is bound, and no code of the handler runs.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::bind`].
+    pub fn check(config: &ServerConfig, handler: &Handler) -> Result<(), BindError> {
+        config.check()?;
+        Granted::open(handler.grants())?;
+        let concurrency = concurrency(config);
+        Program::check(&handler.code, handler.limits(), concurrency)
+            .map_err(|reason| engine_error(handler, concurrency, reason))
     }
 
     /// Puts the other rooms behind a bound socket.
@@ -97,13 +113,15 @@ impl Server {
         listener: Listener,
         config: ServerConfig,
         handler: &Handler,
+        granted: Granted,
     ) -> Result<BoundServer, BindError> {
         let hooks = HookCaller(Arc::new(NoHooks));
-        let program = program(&listener, &config, handler)?;
+        let program = program(&listener, &config, handler, granted)?;
         let service = Service {
             program,
             limits: *handler.limits(),
             read_timeout: config.read_timeout,
+            replies: ReplyLimits::new(handler.limits(), &config.limits),
             access: Access::new(config.access_log, hooks.clone()),
         };
         let intake = Intake {
@@ -162,9 +180,14 @@ impl AsFd for BoundServer {
     }
 }
 
-/// What can be known before anything is bound.
-fn check(handler: &Handler, transport: Transport, config: &ServerConfig) -> Result<(), BindError> {
+/// What can be known before anything is bound; returns what guests will be granted.
+fn check(
+    handler: &Handler,
+    transport: Transport,
+    config: &ServerConfig,
+) -> Result<Granted, BindError> {
     config.check()?;
+    config.check_transport(transport)?;
     let wrong = |handles, instead| {
         Err(BindError::WrongTransport {
             name: handler.name().to_owned(),
@@ -180,7 +203,7 @@ fn check(handler: &Handler, transport: Transport, config: &ServerConfig) -> Resu
     ) {
         (true, _, false) => wrong("streams", "tcp or unix"),
         (false, false, _) => wrong("datagrams", "udp or unixgram"),
-        _ => Ok(()),
+        _ => Ok(Granted::open(handler.grants())?),
     }
 }
 
@@ -188,21 +211,29 @@ fn program(
     listener: &Listener,
     config: &ServerConfig,
     handler: &Handler,
+    granted: Granted,
 ) -> Result<Program, BindError> {
+    let total_memory = config.limits.max_total_memory;
     let about = About {
+        limits: *handler.limits(),
+        total_memory: total_memory.map(|limit| Arc::new(TotalMemory::new(limit))),
         server_address: listener.address().clone(),
         schedule: config.schedule,
         handler_name: handler.name().to_owned(),
         output: Output::shared(),
+        granted,
     };
     let concurrency = concurrency(config);
-    Program::new(&handler.code, *handler.limits(), about, concurrency).map_err(|reason| {
-        BindError::Engine {
-            name: handler.name().to_owned(),
-            max_concurrency: concurrency.wanted,
-            reason,
-        }
-    })
+    Program::new(&handler.code, about, concurrency)
+        .map_err(|reason| engine_error(handler, concurrency, reason))
+}
+
+fn engine_error(handler: &Handler, concurrency: Concurrency, reason: String) -> BindError {
+    BindError::Engine {
+        name: handler.name().to_owned(),
+        max_concurrency: concurrency.wanted,
+        reason,
+    }
 }
 
 /// How many requests are to run at once.
@@ -211,7 +242,7 @@ fn concurrency(config: &ServerConfig) -> Concurrency {
     const DEFAULT: u32 = 1000;
     let wanted = match config.schedule {
         Schedule::Sync => Some(1),
-        Schedule::Threaded => config.max_concurrency,
+        Schedule::Threaded => config.limits.max_concurrency,
     };
     Concurrency {
         wanted: wanted.unwrap_or(DEFAULT),

@@ -74,14 +74,13 @@ impl Intake {
         while !asked.is_asked() {
             tokio::select! {
                 biased;
-                () = &mut stop => {}
+                () = &mut stop => break,
                 () = self.rest() => {}
             }
-            while let Some(request) = self.next_soon(&mut source).await {
+            while !asked.is_asked()
+                && let Some(request) = self.next_soon(&mut source).await
+            {
                 self.take_in_a_row(&mut source, &asked, request).await;
-                if asked.is_asked() {
-                    break;
-                }
             }
         }
         self.take_the_rest(source).await;
@@ -93,11 +92,13 @@ impl Intake {
         let mut next = Some(request);
         let mut taken: u32 = 0;
         while let Some(request) = next {
-            if request.taken.saturating_duration_since(since) > Self::BUSY {
-                since = request.taken;
+            let now = request.taken;
+            self.take(request).await;
+            // With no request in hand: whoever stops this taker while it gives way loses none.
+            if now.saturating_duration_since(since) > Self::BUSY {
+                since = now;
                 self.ask_for_help(source).await;
             }
-            self.take(request).await;
             if let due @ Some(_) = self.hooks.service_actions() {
                 self.actions_due.send_replace(due);
             }

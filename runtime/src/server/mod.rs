@@ -12,7 +12,7 @@ use tokio::runtime::{self, Handle};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::access::Counters;
+use crate::access::{CounterHandle, Counters};
 use crate::address::{ClientAddress, ServerAddress};
 use crate::admission::waits;
 use crate::config::{Schedule, ServerConfig};
@@ -272,7 +272,13 @@ impl Server {
     /// What was counted since the server was bound.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.intake.service.access.counters()
+        self.counter_handle().counters()
+    }
+
+    /// What reads the counters, also when the server has been closed.
+    #[must_use]
+    pub fn counter_handle(&self) -> CounterHandle {
+        self.intake.service.access.counter_handle()
     }
 
     /// The socket, registered with the async runtime that this is called in. It is worth keeping for the

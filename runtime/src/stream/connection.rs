@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::task::coop::has_budget_remaining;
 use tokio::time::Instant;
 
-use super::state::State;
+use super::state::{Overrun, Progress, Quota, State};
 use super::{CHUNK, Failure, Socket};
 use crate::meter::CpuMeter;
 
@@ -21,8 +21,9 @@ pub(crate) struct Connection(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
-    /// Calls of the guest that wait for its client now.
-    waiting: AtomicUsize,
+    /// Calls of the guest that wait for its client now: to send something, or to take something.
+    reading: AtomicUsize,
+    writing: AtomicUsize,
 }
 
 /// One of them, until it is dropped.
@@ -49,32 +50,36 @@ impl Connection {
         socket: Socket,
         taken: Instant,
         timeout: Option<Duration>,
+        quota: Quota,
         meter: Arc<CpuMeter>,
     ) -> Self {
         Self(Arc::new(Shared {
-            state: Mutex::new(State::new(socket, taken, timeout, meter)),
-            waiting: AtomicUsize::new(0),
+            state: Mutex::new(State::new(socket, taken, timeout, quota, meter)),
+            reading: AtomicUsize::new(0),
+            writing: AtomicUsize::new(0),
         }))
     }
 
     /// Waits for bytes: at most `max` and [`CHUNK`] of them; none is the end of the stream.
     pub(crate) async fn recv(&self, max: usize) -> Result<Bytes, Failure> {
-        self.wait(|state, cx| state.poll_recv(cx, max)).await
+        self.wait(&self.0.reading, |state, cx| state.poll_recv(cx, max))
+            .await
     }
 
     /// Waits until the socket took some of `bytes`; returns how many.
     pub(crate) async fn send(&self, bytes: &[u8]) -> Result<usize, Failure> {
-        self.wait(|state, cx| state.poll_send(cx, bytes)).await
+        self.wait(&self.0.writing, |state, cx| state.poll_send(cx, bytes))
+            .await
     }
 
     /// Waits until everything written is with the kernel.
     pub(super) async fn drain(&self) -> Result<(), Failure> {
-        self.wait(State::poll_drain).await
+        self.wait(&self.0.writing, State::poll_drain).await
     }
 
     /// Waits until [`Connection::recv_now`] has something to say.
     pub(super) async fn readable(&self) -> Result<(), Failure> {
-        self.wait(State::poll_readable).await
+        self.wait(&self.0.reading, State::poll_readable).await
     }
 
     /// A guest's call that may wait for its client, no longer than the time-out.
@@ -83,10 +88,11 @@ impl Connection {
     /// no such end of waiting, nor is tokio's own turn to be polite: both would buy time.
     async fn wait<T>(
         &self,
+        waiting: &AtomicUsize,
         mut poll: impl FnMut(&mut State, &mut Context<'_>) -> Poll<Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        self.0.waiting.fetch_add(1, Relaxed);
-        let _waiting = Waiting(&self.0.waiting);
+        waiting.fetch_add(1, Relaxed);
+        let _waiting = Waiting(waiting);
         let mut waited = false;
         let operation = poll_fn(|cx| {
             let mut state = self.lock();
@@ -164,7 +170,12 @@ impl Connection {
 
     /// True while the guest is in a call that waits for its client.
     pub(crate) fn waits_for_client(&self) -> bool {
-        self.0.waiting.load(Relaxed) > 0
+        self.waits_for_input() || self.0.writing.load(Relaxed) > 0
+    }
+
+    /// True while the guest is in a call that waits for its client to send something.
+    pub(crate) fn waits_for_input(&self) -> bool {
+        self.0.reading.load(Relaxed) > 0
     }
 
     /// True if the connection itself failed: the client is gone.
@@ -172,9 +183,14 @@ impl Connection {
         self.lock().has_failed()
     }
 
-    /// When a byte last moved, either way.
-    pub(crate) fn last_moved(&self) -> Instant {
-        self.lock().last_moved()
+    /// Which way more came than it may carry.
+    pub(crate) fn overrun(&self) -> Option<Overrun> {
+        self.lock().overrun()
+    }
+
+    /// How it goes.
+    pub(crate) fn progress(&self) -> Progress {
+        self.lock().progress()
     }
 
     /// Bytes given to the guest, and bytes taken by the kernel.

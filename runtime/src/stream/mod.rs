@@ -13,6 +13,7 @@ mod wfile;
 pub(crate) use connection::{Connection, Half};
 pub(crate) use rfile::Rfile;
 pub(crate) use socket::Socket;
+pub(crate) use state::{Overrun, Progress, Quota};
 pub(crate) use wfile::Wfile;
 
 use std::io;
@@ -33,6 +34,9 @@ pub(crate) enum Failure {
     /// The time-out went by.
     #[error("timed out")]
     TimedOut,
+    /// One of the operator's limits.
+    #[error("a limit was reached")]
+    LimitReached,
     /// This transport has no such thing.
     #[error("not supported by this transport")]
     NotSupported,

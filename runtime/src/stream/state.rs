@@ -18,6 +18,8 @@ use crate::meter::CpuMeter;
 pub(super) struct State {
     socket: Socket,
     timeout: Option<Duration>,
+    quota: Quota,
+    overrun: Option<Overrun>,
     /// Read from the socket while waiting for readiness, and not yet given to the guest.
     ahead: Bytes,
     input: Input,
@@ -28,11 +30,41 @@ pub(super) struct State {
     queue: BytesMut,
     output: Output,
     write_failure: Option<Failure>,
+    /// Since when the socket has taken no byte of what waits.
+    blocked_since: Option<Instant>,
+    /// The client has sent something.
+    has_begun: bool,
     /// A byte has moved since `last_moved` was last looked at.
     moved: bool,
     last_moved: Instant,
     bytes_in: u64,
     bytes_out: u64,
+}
+
+/// How many bytes a connection may carry.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Quota {
+    pub(crate) bytes_in: Option<u64>,
+    pub(crate) bytes_out: Option<u64>,
+}
+
+/// Which way more came than a connection may carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overrun {
+    In,
+    Out,
+}
+
+/// What a connection's supervisor looks at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Progress {
+    /// When a byte last moved, either way.
+    pub(crate) last_moved: Instant,
+    /// The client has sent something, or ended its stream.
+    pub(crate) has_begun: bool,
+    /// Since when the client has taken no byte of what waits for it.
+    pub(crate) blocked_since: Option<Instant>,
+    pub(crate) overrun: Option<Overrun>,
 }
 
 /// What there is to read.
@@ -60,11 +92,14 @@ impl State {
         socket: Socket,
         taken: Instant,
         timeout: Option<Duration>,
+        quota: Quota,
         meter: Arc<CpuMeter>,
     ) -> Self {
         Self {
             socket,
             timeout,
+            quota,
+            overrun: None,
             ahead: Bytes::new(),
             input: Input::Open,
             drained: true,
@@ -72,6 +107,8 @@ impl State {
             queue: BytesMut::new(),
             output: Output::Open,
             write_failure: None,
+            blocked_since: None,
+            has_begun: false,
             moved: false,
             last_moved: taken,
             bytes_in: 0,
@@ -92,9 +129,34 @@ impl State {
         if self.ahead.is_empty() {
             self.ahead = ready!(self.poll_read(cx, max))?;
         }
-        let bytes = self.ahead.split_to(max.min(self.ahead.len()));
+        let length = max.min(self.ahead.len());
+        let length = self.within(self.quota.bytes_in, self.bytes_in, length, Overrun::In)?;
+        let bytes = self.ahead.split_to(length);
         self.bytes_in += bytes.len() as u64;
         Poll::Ready(Ok(bytes))
+    }
+
+    /// How many of `length` bytes may still move, if `moved` of a quota have.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::LimitReached`] if none of some may.
+    fn within(
+        &mut self,
+        quota: Option<u64>,
+        moved: u64,
+        length: usize,
+        overrun: Overrun,
+    ) -> Result<usize, Failure> {
+        let Some(quota) = quota else {
+            return Ok(length);
+        };
+        let left = usize::try_from(quota.saturating_sub(moved)).unwrap_or(usize::MAX);
+        if left == 0 && length > 0 {
+            self.overrun.get_or_insert(overrun);
+            return Err(Failure::LimitReached);
+        }
+        Ok(length.min(left))
     }
 
     /// Ready when [`State::poll_recv`] would be. A failure is kept for it.
@@ -144,6 +206,7 @@ impl State {
             self.input = Input::Failed(failure);
             return Poll::Ready(Err(failure));
         }
+        self.has_begun = true;
         if bytes.is_empty() {
             self.input = Input::Ended;
         } else if drained {
@@ -168,7 +231,9 @@ impl State {
         if bytes.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        self.poll_write(cx, bytes.get(..CHUNK).unwrap_or(bytes))
+        let length = bytes.len().min(CHUNK);
+        let length = self.within(self.quota.bytes_out, self.bytes_out, length, Overrun::Out)?;
+        self.poll_write(cx, bytes.get(..length).unwrap_or(bytes))
     }
 
     /// All of `bytes`: what the socket does not take now is queued.
@@ -178,7 +243,18 @@ impl State {
             Poll::Pending => 0,
         };
         let rest = bytes.get(taken..).unwrap_or_default();
-        self.queue.extend_from_slice(rest);
+        let length = self.within(
+            self.quota.bytes_out,
+            self.bytes_out,
+            rest.len(),
+            Overrun::Out,
+        )?;
+        self.queue
+            .extend_from_slice(rest.get(..length).unwrap_or(rest));
+        if length < rest.len() {
+            self.overrun.get_or_insert(Overrun::Out);
+            return Err(Failure::LimitReached);
+        }
         Ok(())
     }
 
@@ -214,7 +290,12 @@ impl State {
         if let Some(failure) = self.write_failure {
             return Poll::Ready(Err(failure));
         }
-        match ready!(self.socket.poll_send(cx, bytes)) {
+        let Poll::Ready(sent) = self.socket.poll_send(cx, bytes) else {
+            self.blocked_since.get_or_insert_with(Instant::now);
+            return Poll::Pending;
+        };
+        self.blocked_since = None;
+        match sent {
             Ok(0) => Poll::Ready(Err(self.fail_writing(io::ErrorKind::BrokenPipe.into()))),
             Ok(count) => {
                 self.bytes_out += count as u64;
@@ -267,12 +348,21 @@ impl State {
         self.write_failure.is_some() || matches!(self.input, Input::Failed(_))
     }
 
-    /// When a byte last moved, as precise as this is called often: the clock is not asked for each byte.
-    pub(super) fn last_moved(&mut self) -> Instant {
+    pub(super) fn overrun(&self) -> Option<Overrun> {
+        self.overrun
+    }
+
+    /// How it goes, as precise as this is called often: the clock is not asked for each byte.
+    pub(super) fn progress(&mut self) -> Progress {
         if std::mem::take(&mut self.moved) {
             self.last_moved = Instant::now();
         }
-        self.last_moved
+        Progress {
+            last_moved: self.last_moved,
+            has_begun: self.has_begun,
+            blocked_since: self.blocked_since,
+            overrun: self.overrun,
+        }
     }
 
     /// The client did what the guest had waited for.

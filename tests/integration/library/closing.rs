@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use runtime::{Closed, Server, ServerConfig};
+use runtime::{Closed, Server, ServerConfig, ServerLimits};
 use tests::{Client, PATIENCE};
 
 use super::{address_of, at, bind, both, config, finish, handler, in_mid_request, soon};
@@ -110,7 +110,10 @@ async fn failing_binds() {
     let unix = Server::bind(&in_use, config(), handler()).expect("bound");
     let missing = at("unix:///no/such/folder/socket");
     let too_many = ServerConfig {
-        max_concurrency: Some(u32::MAX),
+        limits: ServerLimits {
+            max_concurrency: Some(u32::MAX),
+            ..ServerLimits::default()
+        },
         ..ServerConfig::default()
     };
     let before = descriptors();

@@ -9,7 +9,7 @@ mod together; // packets that are received together
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use runtime::{BindAddress, Cache, Handler, Limits, Server, ServerConfig};
+use runtime::{BindAddress, Cache, Handler, Limits, Server, ServerConfig, ServerLimits};
 use tests::{Address, Client, PATIENCE, cache_folder, guest};
 use tokio::time::timeout;
 
@@ -33,7 +33,10 @@ fn handler() -> &'static Handler {
 /// Few requests at once, so that the servers of many tests fit into one engine's pool.
 fn config() -> ServerConfig {
     ServerConfig {
-        max_concurrency: Some(16),
+        limits: ServerLimits {
+            max_concurrency: Some(16),
+            ..ServerLimits::default()
+        },
         ..ServerConfig::default()
     }
 }

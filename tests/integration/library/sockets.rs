@@ -162,7 +162,10 @@ fn typed_errors_say_whose_fault_it_is() {
     let text = runtime::Handler::from_bytes("x", b"text", limits, None).err();
     assert!(matches!(text, Some(LoadError::NotAComponent { .. })));
     let config = runtime::ServerConfig {
-        max_concurrency: Some(0),
+        limits: runtime::ServerLimits {
+            max_concurrency: Some(0),
+            ..runtime::ServerLimits::default()
+        },
         ..config()
     };
     let nothing = Server::bind(&at("tcp://127.0.0.1:0"), config, handler()).err();

@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use runtime::{Handled, Hooks, Request, Schedule, Server, ServerConfig, ShutdownHandle};
+use runtime::{
+    Handled, Hooks, Request, Schedule, Server, ServerConfig, ServerLimits, ShutdownHandle,
+};
 use tests::Client;
 use tokio::net::{UdpSocket, UnixDatagram};
 use tokio::sync::Notify;
@@ -19,11 +21,15 @@ use super::{address_of, at, handler, soon};
 /// As many as are received by one call of the kernel.
 const TOGETHER: usize = 8;
 
-/// Room for as many packets as a test sends, however slowly they are served.
+/// Room for as many packets as a test sends, however slowly they are served, and for long answers.
 fn config() -> ServerConfig {
     ServerConfig {
-        max_concurrency: Some(256),
         receive_buffer: Some(4 << 20),
+        limits: ServerLimits {
+            max_concurrency: Some(256),
+            max_amplification: None,
+            ..ServerLimits::default()
+        },
         ..super::config()
     }
 }
@@ -307,7 +313,10 @@ async fn one_thread_is_enough() {
 async fn packets_that_wait_for_room_are_all_served() {
     for max_concurrency in [1, 2] {
         let server = bind(ServerConfig {
-            max_concurrency: Some(max_concurrency),
+            limits: ServerLimits {
+                max_concurrency: Some(max_concurrency),
+                ..ServerLimits::default()
+            },
             when_full: runtime::WhenFull::Wait,
             ..config()
         });

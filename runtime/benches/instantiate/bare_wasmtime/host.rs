@@ -159,6 +159,15 @@ impl types::HostDatagramRequest for State {
         not_called()
     }
 
+    fn send_to(
+        &mut self,
+        _: Resource<DatagramRequest>,
+        _: Address,
+        _: Vec<u8>,
+    ) -> Result<Result<(), ErrorCode>> {
+        not_called()
+    }
+
     fn drop(&mut self, _: Resource<DatagramRequest>) -> Result<()> {
         not_called()
     }

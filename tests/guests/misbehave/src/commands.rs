@@ -8,6 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::Ended;
+use crate::granted;
 use crate::socketserver::handler::server;
 use crate::socketserver::handler::types::{Address, UnixName};
 
@@ -82,7 +83,7 @@ pub(crate) fn run(
         "environment" => reply(environment().as_bytes()),
         "files" => reply(files().as_bytes()),
         "sockets" => reply(sockets(argument).as_bytes()),
-        _ => return None,
+        _ => reply(granted::run(command, argument)?.as_bytes()),
     })
 }
 

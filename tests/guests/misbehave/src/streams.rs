@@ -16,6 +16,17 @@ pub(crate) fn handle(request: StreamRequest) -> Ended {
         "" => Ok(()),
         "echo" => echo(&request, &rest, Duration::ZERO),
         "talk" => echo(&request, &rest, Duration::from_millis(number(argument))),
+        "allocate-and-echo" => {
+            let bytes = vec![1_u8; usize::try_from(number(argument)).unwrap_or(usize::MAX)];
+            send(&request, bytes.len().to_string().as_bytes())?;
+            echo(&request, std::hint::black_box(&rest), Duration::ZERO)?;
+            drop(std::hint::black_box(bytes));
+            Ok(())
+        }
+        "dots" => loop {
+            send(&request, b".")?;
+        },
+        "print-each" => print_each(&request, rest),
         "length" => length(&request, rest.len()),
         "greet" => {
             send(&request, b"hello")?;
@@ -180,6 +191,20 @@ fn echo(request: &StreamRequest, rest: &[u8], time: Duration) -> Ended {
         }
         compute(time);
         send(request, &bytes)?;
+    }
+}
+
+/// Sends back what comes until the client leaves, and prints a line each time.
+fn print_each(request: &StreamRequest, mut bytes: Vec<u8>) -> Ended {
+    loop {
+        if !bytes.is_empty() {
+            println!("got {}", bytes.len());
+            send(request, &bytes)?;
+        }
+        bytes = request.recv(65_536).map_err(text)?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
     }
 }
 

@@ -1,9 +1,22 @@
 //! What a server is told: typed, bounded, complete, each default with its reason.
 //!
-//! The command's flags have these same names; its help is written beside them in `cli`.
+//! `limits` is the table of limits, and `table` what a row of it is; the others are here. The command's flags
+//! have these same names.
+
+mod limits;
+mod table;
+
+pub use limits::{Limits, ServerLimits, limits};
+#[cfg(feature = "cli")]
+pub(crate) use table::Row;
+pub use table::{Applies, Limit, Unit};
 
 use std::str::FromStr;
 use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::address::Transport;
 
 /// Where a request is finished: Python's `ThreadingMixIn` and `ForkingMixIn`, or neither.
 ///
@@ -103,90 +116,6 @@ impl ConfigError {
     }
 }
 
-/// What one request may use, and where it ends otherwise.
-///
-/// ```
-/// use runtime::Limits;
-/// use std::time::Duration;
-/// let limits = Limits { cpu_limit: Some(Duration::from_millis(100)), ..Limits::default() };
-/// assert_eq!(limits.max_memory, 64 << 20);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of all linear memories and tables of an instance together (a table element counts 8).
-    ///
-    /// Default 64 MiB: enough for an interpreter, and little enough that one instruction that fills all
-    /// of it, which nothing can interrupt, ends within about 40 milliseconds. Bounds: 64 KiB (one page) to
-    /// 4 GiB. Ends in [`Outcome::Memory`](crate::Outcome::Memory).
-    pub max_memory: u64,
-
-    /// Time that the handler's code may compute on a core, precise to about 10 milliseconds. Waiting does
-    /// not count, nor does being preempted. For a stream it counts since the handler last had to wait
-    /// for its client (it had read all that there was, and more came; or the client took no more, and then
-    /// did), so that a long conversation is no offence; for a datagram, in total.
-    ///
-    /// Default 1 s: a spinning handler costs one core for one second. `None`: no limit. Ends in
-    /// [`Outcome::Cpu`](crate::Outcome::Cpu).
-    pub cpu_limit: Option<Duration>,
-
-    /// Time from a datagram's arrival at its handler to its end, waiting included.
-    ///
-    /// Default 10 s: who sent a datagram has long given up by then. `None`: no limit. Ends in
-    /// [`Outcome::Wall`](crate::Outcome::Wall).
-    pub datagram_wall_limit: Option<Duration>,
-
-    /// The same for a stream.
-    ///
-    /// Default `None`: an honest conversation must not end for being long; `idle_limit` stands in its
-    /// place.
-    pub stream_wall_limit: Option<Duration>,
-
-    /// Time in which no byte of a stream moved either way.
-    ///
-    /// Default 10 min, as nginx's `proxy_timeout`. `None`: no limit. Ends in
-    /// [`Outcome::Idle`](crate::Outcome::Idle).
-    pub idle_limit: Option<Duration>,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_memory: 64 << 20,
-            cpu_limit: Some(Duration::from_secs(1)),
-            datagram_wall_limit: Some(Duration::from_secs(10)),
-            stream_wall_limit: None,
-            idle_limit: Some(Duration::from_secs(600)),
-        }
-    }
-}
-
-impl Limits {
-    /// # Errors
-    ///
-    /// [`ConfigError`] if a limit is out of its bounds.
-    pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        if !(64 << 10..=4 << 30).contains(&self.max_memory) {
-            return Err(ConfigError::new(format!(
-                "max-memory is {} bytes: choose from 64 KiB to 4 GiB",
-                self.max_memory
-            )));
-        }
-        for (name, limit) in [
-            ("cpu-limit", self.cpu_limit),
-            ("wall-limit", self.datagram_wall_limit),
-            ("wall-limit", self.stream_wall_limit),
-            ("idle-limit", self.idle_limit),
-        ] {
-            if limit == Some(Duration::ZERO) {
-                return Err(ConfigError::new(format!(
-                    "{name} is 0: nothing could ever run; choose more, or none for no limit"
-                )));
-            }
-        }
-        Ok(())
-    }
-}
-
 /// How a server listens, schedules and ends: Python's class attributes, and what this server adds.
 ///
 /// ```
@@ -199,14 +128,10 @@ pub struct ServerConfig {
     /// Where a request is finished. Default [`Schedule::Threaded`].
     pub schedule: Schedule,
 
-    /// Requests that run at once under the threaded schedule. At least 1; at most what the machine's
-    /// address space and `vm.max_map_count` carry, which [`Server::bind`](crate::Server::bind) checks: about
-    /// 10,000 of a handler with one memory, where Linux has its default.
-    ///
-    /// Default `None`: 1000, a tenth of that, or what the machine carries if that is less.
-    pub max_concurrency: Option<u32>,
+    /// What all requests may use together, and what one client may. Default: see [`ServerLimits`].
+    pub limits: ServerLimits,
 
-    /// What happens above `max_concurrency`. Default [`WhenFull::Refuse`].
+    /// What happens above [`ServerLimits::max_concurrency`]. Default [`WhenFull::Refuse`].
     pub when_full: WhenFull,
 
     /// Connections that the kernel keeps for `accept`: Python's `request_queue_size`, `listen`'s backlog.
@@ -263,13 +188,21 @@ pub struct ServerConfig {
 
     /// Which requests are worth a line in the log. Default [`AccessLog::Failed`].
     pub access_log: AccessLog,
+
+    /// Clients that are let in: if there are any, nobody else is. The longest network that holds a client's
+    /// address decides between `allow` and `deny`, and of two equal ones `deny`. For tcp and udp. Default: none.
+    pub allow: Vec<IpNet>,
+
+    /// Clients that are refused, before they use up anything: [`Refusal::Denied`](crate::Refusal::Denied). For
+    /// tcp and udp. Default: none.
+    pub deny: Vec<IpNet>,
 }
 
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             schedule: Schedule::Threaded,
-            max_concurrency: None,
+            limits: ServerLimits::default(),
             when_full: WhenFull::Refuse,
             request_queue_size: 1024,
             allow_reuse_address: None,
@@ -284,6 +217,8 @@ impl Default for ServerConfig {
             drain_timeout: Duration::from_secs(8),
             block_on_close: true,
             access_log: AccessLog::Failed,
+            allow: Vec::new(),
+            deny: Vec::new(),
         }
     }
 }
@@ -293,9 +228,8 @@ impl ServerConfig {
     ///
     /// [`ConfigError`] if a setting is out of its bounds.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let complaint = if self.max_concurrency == Some(0) {
-            "max-concurrency is 0: nothing could ever run; choose at least 1"
-        } else if !(1..=65_535).contains(&self.max_packet_size) {
+        self.limits.check()?;
+        let complaint = if !(1..=65_535).contains(&self.max_packet_size) {
             "max-packet-size must be from 1 to 65535 bytes, which is the longest datagram there is"
         } else if self.read_timeout == Some(Duration::ZERO) {
             "read-timeout is 0: no read could ever wait; leave it out for no time-out"
@@ -305,5 +239,23 @@ impl ServerConfig {
             return Ok(());
         };
         Err(ConfigError::new(complaint.to_owned()))
+    }
+
+    /// # Errors
+    ///
+    /// [`ConfigError`] if a setting makes no sense for `transport`.
+    pub(crate) fn check_transport(&self, transport: Transport) -> Result<(), ConfigError> {
+        let name = match (self.allow.is_empty(), self.deny.is_empty()) {
+            (true, true) => return Ok(()),
+            (false, _) => "allow",
+            (true, false) => "deny",
+        };
+        if !transport.is_unix() {
+            return Ok(());
+        }
+        Err(ConfigError::new(format!(
+            "{name} is for tcp and udp: a client of {transport} has no IP address; its file's mode says who may \
+             connect (socket-mode)"
+        )))
     }
 }

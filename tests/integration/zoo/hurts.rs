@@ -1,0 +1,169 @@
+//! Every way of the guest `hostile`, on every transport that it can be done on, with every schedule.
+
+use tests::{Client, SCHEDULES, Serve, Server, guest};
+
+use super::expected::{HONEST, Limit, expected};
+use super::ways::Hurt;
+
+/// The schedules under which a request does not wait for the one before it.
+const SIDE_BY_SIDE: &[&str] = &["threaded"];
+
+/// What a server may hold more of after a second round. Its allocator keeps what was freed for a while, and a long
+/// list of handles takes ten mebibytes of it.
+const SLACK: u64 = 24 << 20;
+
+impl Limit {
+    const ALL: [Self; 4] = [Self::Cpu, Self::Wall, Self::Idle, Self::None];
+
+    /// It, and no other.
+    pub(super) fn flags(self) -> [String; 3] {
+        let flag = |limit, name, short| {
+            let value = if self == limit { short } else { "none" };
+            format!("--{name}-limit={value}")
+        };
+        [
+            flag(Self::Cpu, "cpu", "50ms"),
+            flag(Self::Wall, "wall", "200ms"),
+            flag(Self::Idle, "idle", "200ms"),
+        ]
+    }
+}
+
+fn serve(transport: &str, schedule: &str, limit: Limit) -> Serve {
+    let serve = Serve::new(guest("hostile")).args(limit.flags());
+    let serve = serve.args(["--proto", transport, "--schedule", schedule]);
+    serve.args(["--access-log", "all"])
+}
+
+/// The ways that can be done on a transport.
+fn ways_on(transport: &str) -> impl Iterator<Item = Hurt> {
+    let ways = Hurt::ALL.iter().copied();
+    ways.filter(move |way| expected(*way).transports.contains(&transport))
+}
+
+/// The names of those that end by themselves, at once.
+pub(crate) fn quick_ways(transport: &str) -> Vec<&'static str> {
+    let quick = ways_on(transport).filter(|way| expected(*way).limit == Limit::None);
+    quick.map(Hurt::name).collect()
+}
+
+/// Asks for it, and waits until it has begun.
+fn begin(server: &Server, way: Hurt) -> Client {
+    let mut client = server.connect();
+    let mut request = format!("{}\n", way.name()).into_bytes();
+    if way == Hurt::NeverRead {
+        // Something that it does not read.
+        request.resize(100_000, b'x');
+    }
+    client.send(&request).expect("sent");
+    if way != Hurt::TrapInSetup {
+        let begun = if client.is_datagram() {
+            client.answer()
+        } else {
+            client.exactly(5)
+        };
+        let begun = begun.unwrap_or_else(|error| panic!("{way:?}: {error}: {server}"));
+        assert_eq!(begun, "begun", "{way:?}");
+    }
+    client
+}
+
+/// A server that is hurt, and honest requests beside that.
+struct Zoo {
+    server: Server,
+    schedule: &'static str,
+    /// Requests so far.
+    taken: u64,
+}
+
+impl Zoo {
+    /// Is hurt in one way, while an honest client asks, and sees how that ended.
+    fn meet(&mut self, way: Hurt) {
+        let server = &self.server;
+        let hostile = begin(server, way);
+        server.assert_well();
+        let (id, honest) = (self.taken + 1, self.taken + 2);
+        self.taken = honest;
+        let ends = [server.end_of(id), server.end_of(honest)];
+        expected(way).assert(&ends[0]);
+        HONEST.assert(&ends[1]);
+        if self.schedule == "sync" {
+            let log = server.stderr();
+            let places = ends.map(|line| log.find(&line));
+            assert!(places.is_sorted(), "the honest one overtook: {log}");
+        }
+        drop(hostile);
+    }
+}
+
+/// All ways, twice: what the first round left is what the second may have.
+fn meet_all(transport: &'static str) {
+    for schedule in SCHEDULES {
+        for limit in Limit::ALL {
+            let mut zoo = Zoo {
+                server: serve(transport, schedule, limit).start(),
+                schedule,
+                taken: 0,
+            };
+            let ways = ways_on(transport).filter(|way| expected(*way).limit == limit);
+            let ways: Vec<Hurt> = ways.collect();
+            for way in &ways {
+                zoo.meet(*way);
+            }
+            let before = zoo.server.footprint();
+            for way in &ways {
+                zoo.meet(*way);
+                zoo.server.assert_settles(way.name(), before, SLACK);
+            }
+            let ended = zoo.server.stop();
+            ended.assert(0, &[]);
+            let printed = ended.stdout + &ended.stderr;
+            let odd = printed
+                .chars()
+                .find(|letter| letter.is_control() && *letter != '\n');
+            assert_eq!(odd, None, "what commands a terminal was printed");
+        }
+    }
+}
+
+#[test]
+fn every_way_on_connections_ends_as_expected_and_leaves_nothing() {
+    meet_all("tcp");
+}
+
+#[test]
+fn every_way_on_packets_ends_as_expected_and_leaves_nothing() {
+    meet_all("udp");
+}
+
+/// No limit ends the hostile ones, which become ever more: who is answered is answered beside them.
+fn answered_beside_all(transport: &'static str) {
+    for schedule in SIDE_BY_SIDE {
+        let serve = serve(transport, schedule, Limit::None);
+        let server = serve.args(["--drain-timeout", "1ms"]).start();
+        let mut hostile = Vec::new();
+        for way in ways_on(transport).filter(|way| expected(*way).limit != Limit::None) {
+            hostile.push(begin(&server, way));
+            for _ in 0..3 {
+                server.assert_well();
+            }
+            let log = server.stderr();
+            let failed = log.lines().find(|line| line.contains("fault="));
+            assert_eq!(failed, None, "{way:?}, or one before it, has ended");
+        }
+        assert!(hostile.len() > 5, "hardly anything was tried");
+        // They are cut short with the server.
+        let ended = server.stop();
+        ended.assert(3, &["outcome=\"aborted\""]);
+    }
+}
+
+#[test]
+fn honest_connections_are_answered_while_all_others_hurt() {
+    answered_beside_all("tcp");
+}
+
+#[test]
+fn honest_packets_are_answered_while_all_others_hurt() {
+    answered_beside_all("udp");
+}
