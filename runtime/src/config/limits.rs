@@ -51,7 +51,7 @@ limits! {
         max_instances: u32 = 64, "max-instances";
         Number, All, 1..=1000;
         "Core instances of a component; one that has more is not loaded."
-        "Each is made anew for every request; a handler in Rust has four, one in Python 24."
+        "Each is made anew for every request; one in Python has 14."
         "none: not served", "limits::a_component_of_too_many_parts_is_not_served";
 
         max_stack: u64 = 512 * KIB, "max-stack";

@@ -128,7 +128,7 @@ pub struct ServerConfig {
     /// Where a request is finished. Default [`Schedule::Threaded`].
     pub schedule: Schedule,
 
-    /// What all requests may use together, and what one client may. Default: see [`ServerLimits`].
+    /// What all requests may use together, and what one source may. Default: see [`ServerLimits`].
     pub limits: ServerLimits,
 
     /// What happens above [`ServerLimits::max_concurrency`]. Default [`WhenFull::Refuse`].
