@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use tempfile::TempDir;
-use tests::{Ended, Serve, command, guest, root};
+use tests::{Ended, Serve, command, guest, refused, root};
 
 const STREAMS: &str = "socketserver:handler/stream-handler@0.1.0";
 
@@ -31,11 +31,6 @@ fn run_text(text: &str) -> Ended {
 /// A component that exports an instance without anything in it.
 fn exporting(name: &str) -> String {
     format!("(component (instance $none) (export \"{name}\" (instance $none)))")
-}
-
-/// Arguments that clap or the command's own checks refuse.
-fn refused(arguments: &[&str]) -> Ended {
-    Serve::new("no-such.wasm").args(arguments).run()
 }
 
 #[test]

@@ -42,7 +42,11 @@ impl Besieged {
 
     /// An honest client from another source is answered.
     fn assert_honest(&self) {
-        let answer = Client::connect_from(HONEST, &self.address).ask(b"upper honest\n");
+        self.assert_answered(HONEST);
+    }
+
+    fn assert_answered(&self, source: Ipv4Addr) {
+        let answer = Client::connect_from(source, &self.address).ask(b"upper honest\n");
         let answer = answer.unwrap_or_else(|error| panic!("{error}: {}", self.server));
         assert_eq!(answer, "HONEST");
     }
@@ -94,6 +98,33 @@ fn be_slow(besieged: &Besieged) {
     for client in slow.iter_mut().step_by(100) {
         let answer = client.ask(b" late\n");
         assert_eq!(answer.expect("an answer"), "LATE");
+    }
+}
+
+/// A source has no more places than it may, however many of its clients are slow: without that, the five that are left
+/// for the others would soon be taken, too.
+#[test]
+fn slow_clients_of_one_source_leave_places_for_the_others() {
+    for when_full in ["refuse", "wait"] {
+        let places = ["--max-concurrency-per-source=20", "--max-concurrency=25"];
+        let besieged = Besieged::new("tcp", &[&places[..], &["--when-full", when_full]].concat());
+        let mut slow: Vec<Client> = (0..20).map(|_| besieged.hostile()).collect();
+        let mut refused = Vec::new();
+        for (letter, honest) in b"upper".iter().zip(2..) {
+            for client in &mut slow {
+                client.send(&[*letter]).expect("sent");
+                refused.push(besieged.hostile());
+                besieged.assert_answered(Ipv4Addr::new(127, 0, 0, honest));
+            }
+        }
+        let parts = ["outcome=\"refused-source-full\"", "client=127.6.6.6"];
+        let _ = besieged.server.said(&parts);
+        // What it has, it keeps.
+        for client in &mut slow {
+            assert_eq!(client.ask(b" late\n").expect("an answer"), "LATE");
+        }
+        drop(refused);
+        besieged.assert_over("slow clients of one source");
     }
 }
 

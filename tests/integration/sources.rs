@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Instant;
 
-use tests::{Client, PATIENCE, Serve, Server, guest, tool};
+use tests::{Client, PATIENCE, Serve, Server, guest, refused, tool};
 
 fn serve(transport: &str, arguments: &[&str]) -> Server {
     let serve = Serve::new(guest("misbehave")).args(["--proto", transport]);
@@ -331,8 +331,7 @@ fn values_that_make_no_sense_end_with_2() {
         (&["--allow", "10.0.0.0/33"], "10.0.0.0/8 or 2001:db8::/32"),
         (&["--deny", "localhost"], "10.0.0.0/8 or 2001:db8::/32"),
     ] {
-        let ended = Serve::new("no-such.wasm").args(arguments).run();
-        ended.assert(2, &[says, "--help"]);
+        refused(arguments).assert(2, &[says, "--help"]);
     }
 }
 

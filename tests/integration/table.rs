@@ -23,13 +23,15 @@ fn row(limit: &Limit) -> String {
     )
 }
 
-/// True if there is an integration test `file::test`.
+/// True if there is a test `file::test`: an integration test, or one beside the code that it tests.
 fn exists(name: &str) -> bool {
     let Some((file, test)) = name.split_once("::") else {
         return false;
     };
-    let file = root().join(format!("tests/integration/{file}.rs"));
-    fs::read_to_string(file).is_ok_and(|text| text.contains(&format!("fn {test}(")))
+    ["tests/integration", "runtime/src"].iter().any(|folder| {
+        let file = root().join(format!("{folder}/{file}.rs"));
+        fs::read_to_string(file).is_ok_and(|text| text.contains(&format!("fn {test}(")))
+    })
 }
 
 #[test]

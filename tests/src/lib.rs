@@ -18,7 +18,7 @@ pub use c_guest::c_guest;
 pub use clients::{Address, Client};
 pub use footprint::Footprint;
 pub use guests::{cache_folder, cleared, example, guest, root, target_folder};
-pub use server::{Ended, Serve, Server, command, embedded};
+pub use server::{Ended, Serve, Server, command, embedded, refused};
 pub use tools::{command_output, run_with_input, tool};
 
 /// The longest that anything may take: far more than anything does, so that only what hangs meets it.
@@ -27,5 +27,11 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// The transports, in the words of `--proto`.
 pub const TRANSPORTS: [&str; 4] = ["tcp", "udp", "unix", "unixgram"];
 
-/// The schedules.
+/// Those that carry connections.
+pub const STREAMS: [&str; 2] = ["tcp", "unix"];
+
+/// Those that carry packets.
+pub const DATAGRAMS: [&str; 2] = ["udp", "unixgram"];
+
+/// The schedules, in the words of `--schedule`. Under all but `sync`, a request does not wait for the one before it.
 pub const SCHEDULES: [&str; 2] = ["sync", "threaded"];

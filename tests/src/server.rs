@@ -70,6 +70,12 @@ pub fn embedded() -> PathBuf {
     binary
 }
 
+/// Runs `runtime serve` with arguments that it refuses before it looks for its handler.
+#[must_use]
+pub fn refused(arguments: &[&str]) -> Ended {
+    Serve::new("no-such.wasm").args(arguments).run()
+}
+
 impl Serve {
     /// Serves the handler `handler`, on a free port of 127.0.0.1 unless `bind` says otherwise.
     #[must_use]

@@ -1,5 +1,7 @@
 //! How each hostile handler ends: one line for each.
 
+use tests::{DATAGRAMS, STREAMS, TRANSPORTS};
+
 use super::odd::Odd;
 use super::ways::Hurt;
 
@@ -26,15 +28,13 @@ pub(super) enum Limit {
     None,
 }
 
-const BOTH: &[&str] = &["tcp", "udp"];
-
 /// Ended by `limit`, and by nothing else.
 const fn lasting(outcome: &'static str, limit: Limit) -> Expected {
     Expected {
         outcome,
         fault: Some("handler"),
         limit,
-        transports: BOTH,
+        transports: &TRANSPORTS,
     }
 }
 
@@ -44,7 +44,7 @@ const fn quick(outcome: &'static str) -> Expected {
         outcome,
         fault: Some("handler"),
         limit: Limit::None,
-        transports: BOTH,
+        transports: &TRANSPORTS,
     }
 }
 
@@ -80,8 +80,8 @@ pub(super) const fn expected(hurt: Hurt) -> Expected {
         Hurt::ClockForEver => lasting("cpu", Limit::Cpu),
         Hurt::RandomBytesForEver => lasting("cpu", Limit::Cpu),
         Hurt::PollLongLists => lasting("cpu", Limit::Cpu),
-        Hurt::NeverRead => lasting("cpu", Limit::Cpu).only_on(&["tcp"]),
-        Hurt::AnswerForEver => quick("bytes-out").only_on(&["udp"]),
+        Hurt::NeverRead => lasting("cpu", Limit::Cpu).only_on(&STREAMS),
+        Hurt::AnswerForEver => quick("bytes-out").only_on(&DATAGRAMS),
         Hurt::PrintForEver => quick("output"),
         Hurt::PrintWithoutNewline => quick("output"),
         Hurt::PrintEscapes => HONEST,
@@ -102,7 +102,7 @@ pub(super) const fn expected(hurt: Hurt) -> Expected {
         Hurt::SleepForEver => lasting("wall", Limit::Wall),
         Hurt::WriteWithoutClientReading => lasting("idle", Limit::Idle)
             .fault_of(Some("client"))
-            .only_on(&["tcp"]),
+            .only_on(&STREAMS),
     }
 }
 

@@ -1,12 +1,11 @@
 //! Every way of the guest `hostile`, on every transport that it can be done on, with every schedule.
 
-use tests::{Client, SCHEDULES, Serve, Server, guest};
+use std::path::Path;
+
+use tests::{Client, DATAGRAMS, SCHEDULES, STREAMS, Serve, Server, guest};
 
 use super::expected::{HONEST, Limit, expected};
 use super::ways::Hurt;
-
-/// The schedules under which a request does not wait for the one before it.
-const SIDE_BY_SIDE: &[&str] = &["threaded"];
 
 /// What a server may hold more of after a second round. Its allocator keeps what was freed for a while, and a long
 /// list of handles takes ten mebibytes of it.
@@ -29,9 +28,13 @@ impl Limit {
     }
 }
 
-fn serve(transport: &str, schedule: &str, limit: Limit) -> Serve {
-    let serve = Serve::new(guest("hostile")).args(limit.flags());
-    let serve = serve.args(["--proto", transport, "--schedule", schedule]);
+fn serve(transport: &str, schedule: &str, limit: Limit, folder: &Path) -> Serve {
+    // Shown if the test fails.
+    println!("{transport}, {schedule}, {limit:?}");
+    let serve = Serve::new(guest("hostile")).on(transport, folder);
+    let serve = serve.args(limit.flags()).args(["--schedule", schedule]);
+    // A client of unixgram that reads nothing has room for ten packets, and udp drops what it has no room for.
+    let serve = serve.args(["--max-datagrams-out", "5"]);
     serve.args(["--access-log", "all"])
 }
 
@@ -96,74 +99,90 @@ impl Zoo {
     }
 }
 
-/// All ways, twice: what the first round left is what the second may have.
-fn meet_all(transport: &'static str) {
-    for schedule in SCHEDULES {
-        for limit in Limit::ALL {
-            let mut zoo = Zoo {
-                server: serve(transport, schedule, limit).start(),
-                schedule,
-                taken: 0,
-            };
-            let ways = ways_on(transport).filter(|way| expected(*way).limit == limit);
-            let ways: Vec<Hurt> = ways.collect();
-            for way in &ways {
-                zoo.meet(*way);
+/// All ways, on each of `transports` with every schedule.
+fn meet_all(transports: [&'static str; 2]) {
+    for transport in transports {
+        for schedule in SCHEDULES {
+            for limit in Limit::ALL {
+                meet_twice(transport, schedule, limit);
             }
-            let before = zoo.server.footprint();
-            for way in &ways {
-                zoo.meet(*way);
-                zoo.server.assert_settles(way.name(), before, SLACK);
-            }
-            let ended = zoo.server.stop();
-            ended.assert(0, &[]);
-            let printed = ended.stdout + &ended.stderr;
-            let odd = printed
-                .chars()
-                .find(|letter| letter.is_control() && *letter != '\n');
-            assert_eq!(odd, None, "what commands a terminal was printed");
         }
     }
+}
+
+/// All ways that end by `limit`, twice: what the first round left is what the second may have.
+fn meet_twice(transport: &str, schedule: &'static str, limit: Limit) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut zoo = Zoo {
+        server: serve(transport, schedule, limit, folder.path()).start(),
+        schedule,
+        taken: 0,
+    };
+    let ways = ways_on(transport).filter(|way| expected(*way).limit == limit);
+    let ways: Vec<Hurt> = ways.collect();
+    for way in &ways {
+        zoo.meet(*way);
+    }
+    let before = zoo.server.footprint();
+    for way in &ways {
+        zoo.meet(*way);
+        zoo.server.assert_settles(way.name(), before, SLACK);
+    }
+    let ended = zoo.server.stop();
+    ended.assert(0, &[]);
+    let printed = ended.stdout + &ended.stderr;
+    let odd = printed
+        .chars()
+        .find(|letter| letter.is_control() && *letter != '\n');
+    assert_eq!(odd, None, "what commands a terminal was printed");
 }
 
 #[test]
 fn every_way_on_connections_ends_as_expected_and_leaves_nothing() {
-    meet_all("tcp");
+    meet_all(STREAMS);
 }
 
 #[test]
 fn every_way_on_packets_ends_as_expected_and_leaves_nothing() {
-    meet_all("udp");
+    meet_all(DATAGRAMS);
+}
+
+/// On each of `transports`, with every schedule under which requests do not wait for each other.
+fn answered_beside_all_on(transports: [&str; 2]) {
+    for transport in transports {
+        for schedule in SCHEDULES.iter().filter(|schedule| **schedule != "sync") {
+            answered_beside_all(transport, schedule);
+        }
+    }
 }
 
 /// No limit ends the hostile ones, which become ever more: who is answered is answered beside them.
-fn answered_beside_all(transport: &'static str) {
-    for schedule in SIDE_BY_SIDE {
-        let serve = serve(transport, schedule, Limit::None);
-        let server = serve.args(["--drain-timeout", "1ms"]).start();
-        let mut hostile = Vec::new();
-        for way in ways_on(transport).filter(|way| expected(*way).limit != Limit::None) {
-            hostile.push(begin(&server, way));
-            for _ in 0..3 {
-                server.assert_well();
-            }
-            let log = server.stderr();
-            let failed = log.lines().find(|line| line.contains("fault="));
-            assert_eq!(failed, None, "{way:?}, or one before it, has ended");
+fn answered_beside_all(transport: &str, schedule: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let serve = serve(transport, schedule, Limit::None, folder.path());
+    let server = serve.args(["--drain-timeout", "1ms"]).start();
+    let mut hostile = Vec::new();
+    for way in ways_on(transport).filter(|way| expected(*way).limit != Limit::None) {
+        hostile.push(begin(&server, way));
+        for _ in 0..3 {
+            server.assert_well();
         }
-        assert!(hostile.len() > 5, "hardly anything was tried");
-        // They are cut short with the server.
-        let ended = server.stop();
-        ended.assert(3, &["outcome=\"aborted\""]);
+        let log = server.stderr();
+        let failed = log.lines().find(|line| line.contains("fault="));
+        assert_eq!(failed, None, "{way:?}, or one before it, has ended");
     }
+    assert!(hostile.len() > 5, "hardly anything was tried");
+    // They are cut short with the server.
+    let ended = server.stop();
+    ended.assert(3, &["outcome=\"aborted\""]);
 }
 
 #[test]
 fn honest_connections_are_answered_while_all_others_hurt() {
-    answered_beside_all("tcp");
+    answered_beside_all_on(STREAMS);
 }
 
 #[test]
 fn honest_packets_are_answered_while_all_others_hurt() {
-    answered_beside_all("udp");
+    answered_beside_all_on(DATAGRAMS);
 }

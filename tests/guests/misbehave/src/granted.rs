@@ -1,5 +1,6 @@
 //! What needs a grant: each command does one such thing and tells what came of it.
 
+use std::ffi::{CString, c_char, c_int};
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket};
@@ -15,6 +16,7 @@ pub(crate) fn run(command: &str, argument: &str) -> Option<String> {
         "remove" => fs::remove_file(argument).map(|()| "removed".to_owned()),
         "make-folder" => fs::create_dir(argument).map(|()| "made".to_owned()),
         "rename" => fs::rename(first, rest).map(|()| "renamed".to_owned()),
+        "soft-link" => soft_link(first, rest),
         "hard-link" => fs::hard_link(first, rest).map(|()| "linked".to_owned()),
         "list" => list(argument),
         "connect" => connect(argument),
@@ -30,6 +32,20 @@ pub(crate) fn run(command: &str, argument: &str) -> Option<String> {
 /// What came of it; `NO:` and why it failed.
 fn told(tried: io::Result<String>) -> String {
     tried.unwrap_or_else(|error| format!("NO: {error}"))
+}
+
+unsafe extern "C" {
+    fn symlink(target: *const c_char, link: *const c_char) -> c_int;
+}
+
+/// Rust's own is not stable on this target, and C's is there.
+fn soft_link(target: &str, link: &str) -> io::Result<String> {
+    let (target, link) = (CString::new(target)?, CString::new(link)?);
+    // SAFETY: both are texts of C, and live until it returns.
+    match unsafe { symlink(target.as_ptr(), link.as_ptr()) } {
+        0 => Ok("linked".to_owned()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 fn append(path: &str, text: &str) -> io::Result<String> {
