@@ -1,10 +1,5 @@
-//! Components: whatever the bytes are, they are loaded or refused.
+//! Components.
 
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use runtime::{Handler, Limits};
-
-fuzz_target!(|bytes: &[u8]| {
-    drop(Handler::from_bytes("fuzzed", bytes, Limits::default(), None));
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::component(bytes));

@@ -156,9 +156,10 @@ fn parse_host(text: &str) -> Result<Place, AddressError> {
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'))
     {
-        Some(inner) => inner,
-        None if host.contains(':') => return Err(AddressError::new(text, help)),
-        None => host,
+        // Brackets are there for the colons of IPv6, and for nothing else.
+        Some(inner) if inner.contains(':') => inner,
+        None if !host.contains(':') => host,
+        _ => return Err(AddressError::new(text, help)),
     };
     Ok(Place::Host(host.to_owned(), port))
 }
@@ -190,6 +191,8 @@ mod tests {
             ("tcp://127.0.0.1", "write HOST:PORT"),
             ("tcp://127.0.0.1:99999", "from 0 to 65535"),
             ("tcp://::1:80", "[::1]:9999"),
+            ("tcp://[fd]:3", "[::1]:9999"),
+            ("tcp://[[x]]:80", "[::1]:9999"),
             ("unix:@", "empty"),
             ("tcp://fd:x", "fd:3"),
         ] {

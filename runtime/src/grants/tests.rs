@@ -200,6 +200,7 @@ proptest! {
             prop_assert_eq!(pattern.to_string().parse(), Ok(pattern));
         }
         if let Ok(pattern) = text.parse::<NamePattern>() {
+            prop_assert!(pattern.matches(&text.replace('*', "below")));
             prop_assert_eq!(pattern.to_string().parse(), Ok(pattern));
         }
         drop(text.parse::<Directory>());
