@@ -240,6 +240,7 @@ macro_rules! access_line {
             bytes_out = $report.bytes_out,
             peak_memory = $report.peak_memory,
             id = $report.id,
+            pid = $report.pid,
             refused = $refused,
             detail = (!$report.outcome.detail().is_empty()).then(|| $report.outcome.detail()),
         )

@@ -1,49 +1,68 @@
 //! Python's `finish_request`: one instance, one request, one outcome.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::Access;
 use crate::address::ClientAddress;
 use crate::admission::{Admitted, Permit};
-use crate::config::Limits;
+use crate::execute::{Executed, Executor};
+use crate::forking::{Leaving, Served, Zygote};
 use crate::listen::{Arrival, Packet};
-use crate::meter::CpuMeter;
 use crate::outcome::{Outcome, Refusal, Report};
-use crate::reply_budget::{Replies, ReplyLimits};
+use crate::replies::{Replies, ReplyPath};
+use crate::reply_budget::ReplyLimits;
 use crate::request::{Linger, Request, shutdown_request};
-use crate::sandbox::{DatagramRequest, GuestCall, Instance, Program, StreamRequest, Verdict};
-use crate::stream::{Connection, Half, Overrun, Quota, Socket};
-use crate::supervise::{Cut, Watch};
+use crate::stream::{Connection, Socket};
 
 /// All that a request needs from its server, so that it keeps no reference to the server itself.
 pub(crate) struct Service {
-    pub(crate) program: Program,
-    pub(crate) limits: Limits,
-    /// How long one read or write may wait, unless the handler says otherwise.
-    pub(crate) read_timeout: Option<Duration>,
+    pub(crate) execution: Execution,
     /// What a packet may be answered with.
     pub(crate) replies: ReplyLimits,
     pub(crate) access: Access,
 }
 
-/// A finished request whose connection has to linger, with the permit that it keeps until then.
+/// Which process a handler runs in.
+pub(crate) enum Execution {
+    /// This one.
+    Here(Box<Executor>),
+    /// A child for each request.
+    InChildren(Box<Zygote>),
+}
+
+/// A finished request of which something is left, with the permit that it keeps until then.
 pub(crate) struct Lingering {
-    linger: Linger,
+    rest: Rest,
     permit: Permit,
 }
 
+/// What may be left of a request that has ended.
+enum Rest {
+    /// A connection whose client may still be sending.
+    Connection(Linger),
+    Child(Leaving),
+}
+
+impl Rest {
+    async fn close(self) {
+        match self {
+            Self::Connection(linger) => linger.close().await,
+            Self::Child(leaving) => leaving.gone().await,
+        }
+    }
+}
+
 impl Lingering {
-    /// Closes the connection, and gives the permit back.
+    /// Waits until nothing is left, and gives the permit back.
     pub(crate) async fn close(self) {
-        self.linger.close().await;
+        self.rest.close().await;
         drop(self.permit);
     }
 
     /// Gives the permit back at once, where nobody may wait for this connection.
     pub(crate) fn without_permit(self) -> impl Future<Output = ()> {
-        self.linger.close()
+        self.rest.close()
     }
 }
 
@@ -53,15 +72,17 @@ impl Service {
         let Admitted { request, permit } = admitted;
         let mut ending = Ending::new(self, &request);
         let client = request.client_address;
-        let linger = match request.arrival {
+        let rest = match request.arrival {
             Arrival::Connection(socket) => self.finish_stream(&mut ending, socket, client).await,
-            Arrival::Packet(packet) => {
-                self.finish_packet(&mut ending, packet, client).await;
-                None
+            Arrival::Packet(packet, outbox) => {
+                let budget = self.replies.budget(&client, packet.length);
+                let replies = Replies::new(outbox, packet.server_address.clone(), budget);
+                self.finish_packet(&mut ending, packet, Arc::new(replies), client)
+                    .await
             }
         };
         drop(ending);
-        linger.map(|linger| Lingering { linger, permit })
+        rest.map(|rest| Lingering { rest, permit })
     }
 
     /// A request that was never given to a handler: closed, and reported all the same.
@@ -77,142 +98,51 @@ impl Service {
         ending: &mut Ending<'_>,
         socket: Socket,
         client: ClientAddress,
-    ) -> Option<Linger> {
-        let limits = &self.limits;
-        let meter = Arc::new(CpuMeter::new(limits.cpu_limit, limits.total_cpu_limit));
-        let (taken, timeout) = (ending.taken, self.read_timeout);
-        let quota = Quota {
-            bytes_in: limits.max_bytes_in,
-            bytes_out: limits.stream_max_bytes_out,
-        };
-        let connection = Connection::new(socket, taken, timeout, quota, Arc::clone(&meter));
-        ending.connection = Some(connection.clone());
-        let mut watch = Watch::connection(connection.clone(), limits);
-        let call = GuestCall::Stream(StreamRequest::new(connection.clone(), client));
-
-        let mut outcome = self.call(ending, &meter, &mut watch, call).await;
-        if let Some(overrun) = connection.overrun() {
-            // Whatever the handler made of it.
-            outcome = Cut::Overrun(overrun).into();
-        } else if matches!(outcome, Outcome::HandlerError(_)) && connection.has_failed() {
-            outcome = Outcome::ClientGone;
-        }
-        if ended_by_itself(&outcome) {
-            // What was written goes out, however the handler ended; then the client sees the end.
-            if !connection.ends_when_closed() {
-                let _ = connection.shutdown(Half::Send);
+    ) -> Option<Rest> {
+        let id = ending.report.id;
+        match &self.execution {
+            Execution::Here(executor) => {
+                let metered = executor.connection(socket, ending.taken);
+                ending.connection = Some(metered.connection.clone());
+                ending.executed(executor.stream(id, &metered, client).await);
+                shutdown_request(metered.connection).map(Rest::Connection)
             }
-            let flushed = watch.flush(&connection).await;
-            if let (Err(cut), None) = (flushed, outcome.fault()) {
-                outcome = cut.into();
+            Execution::InChildren(zygote) => {
+                let pid = &mut ending.report.pid;
+                let served = zygote.serve_stream(id, &client, socket, pid).await;
+                ending.served(served).map(Rest::Child)
             }
         }
-        ending.report.outcome = outcome;
-        shutdown_request(connection)
     }
 
-    async fn finish_packet(&self, ending: &mut Ending<'_>, packet: Packet, client: ClientAddress) {
+    async fn finish_packet(
+        &self,
+        ending: &mut Ending<'_>,
+        packet: Packet,
+        replies: Arc<Replies>,
+        client: ClientAddress,
+    ) -> Option<Rest> {
         if packet.truncated {
             self.access.count_truncated();
         }
-        let meter = Arc::new(CpuMeter::new(self.limits.cpu_limit, None));
-        let mut watch = Watch::packet(self.limits.datagram_wall_limit);
-        let replies = Arc::new(Replies::default());
-        ending.report.bytes_in = packet.bytes.len() as u64;
-        let call = GuestCall::Datagram(DatagramRequest {
-            budget: self.replies.budget(&client, packet.length),
-            packet,
-            client_address: client,
-            replies: Arc::clone(&replies),
-        });
-        let outcome = self.call(ending, &meter, &mut watch, call).await;
-        ending.report.bytes_out = replies.bytes();
-        ending.report.outcome = match (outcome, replies.refused()) {
-            (Outcome::Ok | Outcome::HandlerError(_), Some(limit)) => Outcome::BytesOut(limit),
-            (outcome, _) => outcome,
-        };
-    }
-
-    /// The instance and its call, within the limits.
-    async fn call(
-        &self,
-        ending: &mut Ending<'_>,
-        meter: &Arc<CpuMeter>,
-        watch: &mut Watch,
-        call: GuestCall,
-    ) -> Outcome {
-        let id = ending.report.id;
-        let mut instance = match Instance::new(&self.program, id, Arc::clone(meter), call) {
-            Ok(instance) => instance,
-            Err(error) => return Outcome::Host(format!("{error:#}")),
-        };
-        let ended = watch.run(meter, pin!(instance.handle())).await;
-        ending.report.peak_memory = instance.finish();
-        let outcome = ended.map_or_else(Outcome::from, Outcome::from);
-        match instance.denied() {
-            Some(what) => {
-                tracing::debug!("request {id}: the handler was denied: {what}");
-                after_denial(outcome, &what)
+        let (id, bytes_in) = (ending.report.id, packet.bytes.len() as u64);
+        ending.report.bytes_in = bytes_in;
+        let rest = match &self.execution {
+            Execution::Here(executor) => {
+                let path = ReplyPath::Here(Arc::clone(&replies));
+                ending.executed(executor.packet(id, packet, client, path).await);
+                None
             }
-            None => outcome,
-        }
-    }
-}
-
-/// What a failure was that came after the guest had been denied something.
-fn after_denial(outcome: Outcome, what: &str) -> Outcome {
-    match outcome {
-        Outcome::HandlerError(_) | Outcome::Trap(_) | Outcome::Exit(false) => {
-            Outcome::Denied(format!("{what}; then {outcome}"))
-        }
-        outcome => outcome,
-    }
-}
-
-impl From<Verdict> for Outcome {
-    fn from(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Returned(Ok(())) => Self::Ok,
-            Verdict::Returned(Err(text)) => Self::HandlerError(text),
-            Verdict::Trap(text) => Self::Trap(text),
-            Verdict::Exit(well) => Self::Exit(well),
-            Verdict::Memory(limit) => Self::Memory(limit),
-            Verdict::Stack => Self::Stack,
-            Verdict::Fuel => Self::Fuel,
-            Verdict::Cpu(limit) => Self::Cpu(limit),
-            Verdict::Output(limit) => Self::Output(limit),
-            Verdict::Host(text) => Self::Host(text),
-        }
-    }
-}
-
-impl From<Cut> for Outcome {
-    fn from(cut: Cut) -> Self {
-        match cut {
-            Cut::Wall => Self::Wall,
-            Cut::FirstByte => Self::FirstByte,
-            Cut::Write => Self::Write,
-            Cut::Overrun(Overrun::In) => Self::BytesIn,
-            Cut::Overrun(Overrun::Out) => Self::BytesOut("max-bytes-out"),
-            Cut::Idle(fault) => Self::Idle(fault),
-            Cut::Panic => {
-                Self::Host("the runtime panicked; the text is on standard error".to_owned())
+            Execution::InChildren(zygote) => {
+                let pid = &mut ending.report.pid;
+                let answers = Arc::clone(&replies);
+                let served = zygote.serve_packet(id, &client, packet, answers, pid).await;
+                ending.served(served).map(Rest::Child)
             }
-        }
+        };
+        ending.answered(bytes_in, &replies);
+        rest
     }
-}
-
-/// True unless the server had to end the handler.
-fn ended_by_itself(outcome: &Outcome) -> bool {
-    !matches!(
-        outcome,
-        Outcome::Cpu(_)
-            | Outcome::Wall
-            | Outcome::FirstByte
-            | Outcome::Write
-            | Outcome::Idle(_)
-            | Outcome::Host(_)
-    )
 }
 
 /// A request's report in the making. It is recorded when this is dropped, so that no way to end a
@@ -236,11 +166,39 @@ impl<'a> Ending<'a> {
                 transport: request.transport,
                 client_address: request.client_address.clone(),
                 outcome: Outcome::Aborted,
+                pid: None,
                 duration: Duration::ZERO,
                 bytes_in: 0,
                 bytes_out: 0,
                 peak_memory: 0,
             },
+        }
+    }
+}
+
+impl Ending<'_> {
+    fn executed(&mut self, executed: Executed) {
+        if let Some(what) = executed.denied {
+            tracing::debug!("request {}: the handler was denied: {what}", self.report.id);
+        }
+        self.report.outcome = executed.outcome;
+        self.report.peak_memory = executed.peak_memory;
+    }
+
+    /// Takes note of what a child reported; what is left of it is returned.
+    fn served(&mut self, served: Served) -> Option<Leaving> {
+        self.executed(served.executed);
+        (self.report.bytes_in, self.report.bytes_out) = served.moved;
+        served.leaving
+    }
+
+    /// Takes note of what a packet was answered with.
+    fn answered(&mut self, bytes_in: u64, replies: &Replies) {
+        (self.report.bytes_in, self.report.bytes_out) = (bytes_in, replies.bytes());
+        if let Outcome::Ok | Outcome::HandlerError(_) = self.report.outcome
+            && let Some(limit) = replies.refused()
+        {
+            self.report.outcome = Outcome::BytesOut(limit);
         }
     }
 }

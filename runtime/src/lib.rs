@@ -25,7 +25,7 @@
 //! | --- | --- | --- |
 //! | `listen` | `get_request` | a connection or a packet, with its client's address |
 //! | `admission` | `verify_request` | the rules for clients and a permit, or refused |
-//! | `schedule` | `process_request` | here (sync); begun here, and a task if it has to wait (threaded) |
+//! | `schedule` | `process_request` | here (sync); begun here, and a task if it has to wait (threaded); a child (forking) |
 //! | `finish` | `finish_request` | a fresh instance, one call, limits around it |
 //! | `request` | `shutdown_request` | half-close, drain, close; always |
 //! | `outcome`, `access` | `handle_error` | how it ended, whose fault it was, a line in the log |
@@ -47,8 +47,11 @@ mod bench;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod config;
+mod confine;
 mod error;
+mod execute;
 mod finish;
+mod forking;
 mod grants;
 mod handler;
 mod hooks;
@@ -56,6 +59,7 @@ mod listen;
 mod meter;
 mod outcome;
 mod output;
+mod replies;
 mod reply_budget;
 mod request;
 mod sandbox;
@@ -73,10 +77,11 @@ pub use address::{
     UnixName,
 };
 pub use config::{
-    AccessLog, Applies, ConfigError, Limit, Limits, Schedule, ServerConfig, ServerLimits, Unit,
-    WhenFull, limits,
+    AccessLog, Applies, ConfigError, Confine, Limit, Limits, Schedule, ServerConfig, ServerLimits,
+    Unit, WhenFull, limits,
 };
 pub use error::{BindError, LoadError, ServeError};
+pub use forking::{ZYGOTE, zygote};
 pub use grants::{
     Access, ConnectPattern, Directory, Grants, HostPattern, NamePattern, NetworkPattern, Ports,
     Protocol, Variable,
@@ -84,7 +89,7 @@ pub use grants::{
 pub use handler::Handler;
 pub use hooks::Hooks;
 pub use ipnet::IpNet;
-pub use outcome::{Fault, Outcome, Refusal, Report};
+pub use outcome::{Fault, LimitName, Outcome, Refusal, Report};
 pub use output::{LogWriter, Output};
 pub use request::Request;
 pub use sandbox::Cache;

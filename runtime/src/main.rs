@@ -1,11 +1,13 @@
 //! The command `runtime`: arguments to library calls, result to exit code.
 
+mod allocator;
+
 use std::process::ExitCode;
 
-/// A request allocates some dozens of small blocks and frees them on the same thread: what this allocator is
-/// fastest at. A program that embeds the library chooses its own.
+use allocator::Allocator;
+
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator = Allocator::new();
 
 fn main() -> ExitCode {
     runtime::cli::main()

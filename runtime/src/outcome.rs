@@ -3,7 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
 use crate::address::{ClientAddress, Transport};
+use crate::config::limits;
+
+/// The name of a limit: its flag, without dashes, as in [`Limit::name`](crate::Limit::name).
+pub type LimitName = &'static str;
 
 /// How a request ended.
 ///
@@ -12,7 +19,7 @@ use crate::address::{ClientAddress, Transport};
 /// let outcome = Outcome::HandlerError("no such user".into());
 /// assert_eq!((outcome.as_str(), outcome.fault()), ("handler-error", Some(Fault::Handler)));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Outcome {
     /// `handle` returned without an error.
@@ -25,13 +32,13 @@ pub enum Outcome {
     /// The handler ended itself by `exit`: true if it said that all was well.
     Exit(bool),
     /// The handler wanted more memory than it may have, its own or the host's: the limit that it met.
-    Memory(&'static str),
+    Memory(#[serde(deserialize_with = "limit_name")] LimitName),
     /// The handler called itself too deeply: [`Limits::max_stack`](crate::Limits::max_stack).
     Stack,
     /// The handler executed more instructions than [`Limits::max_fuel`](crate::Limits::max_fuel).
     Fuel,
     /// The handler computed for too long: the limit that it met.
-    Cpu(&'static str),
+    Cpu(#[serde(deserialize_with = "limit_name")] LimitName),
     /// The request took longer than its wall limit.
     Wall,
     /// The client sent nothing for [`Limits::first_byte_timeout`](crate::Limits::first_byte_timeout), and the
@@ -46,11 +53,13 @@ pub enum Outcome {
     /// The client sent more than [`Limits::max_bytes_in`](crate::Limits::max_bytes_in).
     BytesIn,
     /// The handler sent more than it may: the limit that it met.
-    BytesOut(&'static str),
+    BytesOut(#[serde(deserialize_with = "limit_name")] LimitName),
     /// The handler printed more than it may: the limit that it met.
-    Output(&'static str),
+    Output(#[serde(deserialize_with = "limit_name")] LimitName),
     /// The handler failed after it had been refused something that it was not granted: what, and how it failed.
     Denied(String),
+    /// The request's process was killed: the name of the signal. Only under [`Schedule::Forking`](crate::Schedule).
+    Killed(String),
     /// The connection failed, and `handle` returned an error after that.
     ClientGone,
     /// The request was never given to a handler.
@@ -67,7 +76,7 @@ pub enum Outcome {
 /// use runtime::{Outcome, Refusal};
 /// assert_eq!(Outcome::Refused(Refusal::Full).as_str(), "refused-full");
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Refusal {
     /// [`ServerLimits::max_concurrency`](crate::ServerLimits::max_concurrency) requests were running.
@@ -92,7 +101,7 @@ pub enum Refusal {
 /// use runtime::{Fault, Outcome};
 /// assert_eq!(Outcome::ClientGone.fault(), Some(Fault::Client));
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fault {
     /// The peer.
     Client,
@@ -106,7 +115,7 @@ pub enum Fault {
 
 impl Outcome {
     /// The words of all outcomes, the most frequent one first.
-    pub const WORDS: [&'static str; 25] = [
+    pub const WORDS: [&'static str; 26] = [
         "ok",
         "handler-error",
         "trap",
@@ -123,6 +132,7 @@ impl Outcome {
         "bytes-out",
         "output",
         "denied",
+        "killed",
         "client-gone",
         "refused-full",
         "refused-verify",
@@ -154,6 +164,7 @@ impl Outcome {
             Self::BytesOut(_) => "bytes-out",
             Self::Output(_) => "output",
             Self::Denied(_) => "denied",
+            Self::Killed(_) => "killed",
             Self::ClientGone => "client-gone",
             Self::Refused(Refusal::Full) => "refused-full",
             Self::Refused(Refusal::Verify) => "refused-verify",
@@ -182,7 +193,8 @@ impl Outcome {
             | Self::Wall
             | Self::BytesOut(_)
             | Self::Output(_)
-            | Self::Denied(_) => Some(Fault::Handler),
+            | Self::Denied(_)
+            | Self::Killed(_) => Some(Fault::Handler),
             Self::Idle(fault) => Some(*fault),
             Self::FirstByte | Self::Write | Self::BytesIn | Self::ClientGone => Some(Fault::Client),
             Self::Refused(Refusal::Denied | Refusal::SourceRate | Refusal::SourceFull) => {
@@ -207,9 +219,11 @@ impl Outcome {
     #[must_use]
     pub fn detail(&self) -> &str {
         match self {
-            Self::HandlerError(text) | Self::Trap(text) | Self::Denied(text) | Self::Host(text) => {
-                text
-            }
+            Self::HandlerError(text)
+            | Self::Trap(text)
+            | Self::Denied(text)
+            | Self::Killed(text)
+            | Self::Host(text) => text,
             Self::Memory(limit)
             | Self::Cpu(limit)
             | Self::BytesOut(limit)
@@ -240,6 +254,15 @@ impl fmt::Display for Fault {
     }
 }
 
+/// The name of a limit, as the table has it.
+fn limit_name<'de, D: Deserializer<'de>>(from: D) -> Result<LimitName, D::Error> {
+    let name = String::deserialize(from)?;
+    let limit = limits().find(|limit| limit.name == name);
+    limit
+        .map(|limit| limit.name)
+        .ok_or_else(|| D::Error::custom("no such limit"))
+}
+
 /// What is known of a request when it has ended.
 ///
 /// ```
@@ -260,6 +283,8 @@ pub struct Report {
     pub client_address: ClientAddress,
     /// How it ended.
     pub outcome: Outcome,
+    /// The process that it had, under [`Schedule::Forking`](crate::Schedule).
+    pub pid: Option<u32>,
     /// From the moment it was taken until the connection was ended.
     pub duration: Duration,
     /// Bytes that the handler was given.
@@ -312,6 +337,7 @@ mod tests {
             Outcome::BytesOut(""),
             Outcome::Output(""),
             Outcome::Denied(String::new()),
+            Outcome::Killed(String::new()),
             Outcome::ClientGone,
             Outcome::Aborted,
             Outcome::Host(String::new()),

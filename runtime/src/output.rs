@@ -9,8 +9,16 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+/// Where a handler's lines go.
+pub(crate) trait Print: Send + Sync {
+    /// Takes whole lines, without waiting for whoever reads them.
+    fn print(&self, lines: Lines, text: String);
+}
+
 /// Which of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Lines {
     /// Standard output.
     Out,
@@ -57,14 +65,6 @@ impl Output {
         })
     }
 
-    /// Queues whole lines of a handler.
-    pub(crate) fn print(&self, lines: Lines, text: String) {
-        match lines {
-            Lines::Out => self.out.queue(text.into_bytes(), QUEUE),
-            Lines::Err => self.err.queue(text.into_bytes(), QUEUE),
-        }
-    }
-
     /// What the log writes to: the same queue as handlers' standard error, so that lines do not mix.
     #[must_use]
     pub fn log_writer(self: &Arc<Self>) -> LogWriter {
@@ -81,6 +81,15 @@ impl Output {
     #[must_use]
     pub fn lost_lines(&self) -> usize {
         self.out.lost.load(Relaxed) + self.err.lost.load(Relaxed)
+    }
+}
+
+impl Print for Output {
+    fn print(&self, lines: Lines, text: String) {
+        match lines {
+            Lines::Out => self.out.queue(text.into_bytes(), QUEUE),
+            Lines::Err => self.err.queue(text.into_bytes(), QUEUE),
+        }
     }
 }
 

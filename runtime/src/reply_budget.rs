@@ -8,8 +8,7 @@
 //! Clients of Unix sockets cannot pretend to be others: for them only the limits of a request hold.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::address::{ClientAddress, Endpoint};
 use crate::admission::{Source, SourceRate};
@@ -32,13 +31,6 @@ pub(crate) struct ReplyBudget {
     on_the_wire: Option<u64>,
     /// Bytes a second of a source.
     rate: Option<Arc<SourceRate>>,
-}
-
-/// What became of the replies to one packet: read when its handler has ended.
-#[derive(Debug, Default)]
-pub(crate) struct Replies {
-    bytes: AtomicU64,
-    refused: OnceLock<&'static str>,
 }
 
 impl ReplyLimits {
@@ -110,26 +102,6 @@ impl ReplyBudget {
         }
         self.on_the_wire = left;
         Ok(())
-    }
-}
-
-impl Replies {
-    /// Counts a packet that was sent.
-    pub(crate) fn count(&self, length: usize) {
-        self.bytes.fetch_add(length as u64, Relaxed);
-    }
-
-    /// Notes that a packet was not sent, by which limit; the first one counts.
-    pub(crate) fn refuse(&self, limit: &'static str) {
-        self.refused.get_or_init(|| limit);
-    }
-
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.load(Relaxed)
-    }
-
-    pub(crate) fn refused(&self) -> Option<&'static str> {
-        self.refused.get().copied()
     }
 }
 
@@ -265,15 +237,5 @@ mod tests {
         let refused = budget.take(&client.endpoint, 1500);
         assert_eq!(refused, Err("max-reply-rate-per-source"));
         assert_eq!(budget.on_the_wire, Some(2028));
-    }
-
-    #[test]
-    fn the_first_refusal_is_remembered() {
-        let replies = Replies::default();
-        replies.count(7);
-        assert_eq!((replies.bytes(), replies.refused()), (7, None));
-        replies.refuse("max-amplification");
-        replies.refuse("max-bytes-out");
-        assert_eq!(replies.refused(), Some("max-amplification"));
     }
 }

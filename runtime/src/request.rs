@@ -49,7 +49,7 @@ impl Request {
     #[must_use]
     pub fn packet(&self) -> Option<&[u8]> {
         match &self.arrival {
-            Arrival::Packet(packet) => Some(&packet.bytes),
+            Arrival::Packet(packet, _) => Some(&packet.bytes),
             Arrival::Connection(_) => None,
         }
     }

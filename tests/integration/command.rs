@@ -236,7 +236,10 @@ fn usage_errors_end_with_2() {
     for (arguments, says) in [
         (&["--proto", "sctp"][..], "tcp, udp, unix and unixgram"),
         (&["--frobnicate"], "--frobnicate"),
-        (&["--schedule", "forking"], "forking is not there yet"),
+        (
+            &["--schedule", "forking", "--when-full", "refuse"],
+            "requests wait, as in Python",
+        ),
         (&["--schedule", "fair"], "--schedule fair"),
         (&["--timeout", "1s"], "--requests"),
         (&["--requests", "0"], "0"),

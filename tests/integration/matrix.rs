@@ -15,10 +15,10 @@ macro_rules! matrix {
     };
     ($($body:ident),+ $(,)?) => {
         $(matrix!($body:
-            tcp_sync("tcp", "sync"), tcp_threaded("tcp", "threaded"),
-            udp_sync("udp", "sync"), udp_threaded("udp", "threaded"),
-            unix_sync("unix", "sync"), unix_threaded("unix", "threaded"),
-            unixgram_sync("unixgram", "sync"), unixgram_threaded("unixgram", "threaded"),
+            tcp_sync("tcp", "sync"), tcp_threaded("tcp", "threaded"), tcp_forking("tcp", "forking"),
+            udp_sync("udp", "sync"), udp_threaded("udp", "threaded"), udp_forking("udp", "forking"),
+            unix_sync("unix", "sync"), unix_threaded("unix", "threaded"), unix_forking("unix", "forking"),
+            unixgram_sync("unixgram", "sync"), unixgram_threaded("unixgram", "threaded"), unixgram_forking("unixgram", "forking"),
         );)+
     };
 }

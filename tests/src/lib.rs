@@ -34,4 +34,4 @@ pub const STREAMS: [&str; 2] = ["tcp", "unix"];
 pub const DATAGRAMS: [&str; 2] = ["udp", "unixgram"];
 
 /// The schedules, in the words of `--schedule`. Under all but `sync`, a request does not wait for the one before it.
-pub const SCHEDULES: [&str; 2] = ["sync", "threaded"];
+pub const SCHEDULES: [&str; 3] = ["sync", "threaded", "forking"];

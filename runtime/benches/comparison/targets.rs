@@ -1,7 +1,9 @@
 //! What this project wants to reach, beside what it has reached.
 
 use super::measured::{Measured, Series, of_good_rounds};
-use super::rows::{CPYTHON_SYNC, CPYTHON_THREADING, NO_SANDBOX, THREADED};
+use super::rows::{
+    CPYTHON_FORKING, CPYTHON_SYNC, CPYTHON_THREADING, FORKING, NO_SANDBOX, THREADED,
+};
 use super::table::{Table, median, number, spread};
 use super::{criterion, idle, ready, spinning};
 
@@ -20,11 +22,13 @@ struct Target {
 enum Figure {
     /// Ours, threaded, by this server's; more is better.
     Ratio(&'static str),
+    /// Ours, forking, by this server's.
+    Forked(&'static str),
     /// A number of its own; less is better.
     Least(&'static str),
 }
 
-const TARGETS: [Target; 14] = [
+const TARGETS: [Target; 16] = [
     Target {
         what: "TCP, one request: threaded / no sandbox",
         row: "tcp",
@@ -66,6 +70,20 @@ const TARGETS: [Target; 14] = [
         figure: Figure::Ratio(CPYTHON_THREADING.label),
         must: 9.0,
         aim: 14.0,
+    },
+    Target {
+        what: "TCP, one request: forking / ForkingTCPServer",
+        row: "tcp",
+        figure: Figure::Forked(CPYTHON_FORKING.label),
+        must: 1.5,
+        aim: 3.0,
+    },
+    Target {
+        what: "UDP: forking / ForkingUDPServer",
+        row: "udp",
+        figure: Figure::Forked(CPYTHON_FORKING.label),
+        must: 1.5,
+        aim: 3.0,
     },
     Target {
         what: "TCP, 1,000 requests on a connection: threaded / no sandbox",
@@ -130,6 +148,7 @@ impl Target {
     fn series(&self, measured: &Measured) -> Option<Series> {
         match self.figure {
             Figure::Ratio(other) => measured.ratios(self.row, THREADED.label, other),
+            Figure::Forked(other) => measured.ratios(self.row, FORKING.label, other),
             Figure::Least(what) => measured.of(self.row, what).cloned(),
         }
     }
@@ -138,7 +157,7 @@ impl Target {
         let summary = of_good_rounds(series);
         let reached = summary.map_or("no", |summary| self.reached(summary.median));
         let bound = match self.figure {
-            Figure::Ratio(_) => "≥",
+            Figure::Ratio(_) | Figure::Forked(_) => "≥",
             Figure::Least(_) => "≤",
         };
         vec![
@@ -153,7 +172,7 @@ impl Target {
 
     fn reached(&self, median: f64) -> &'static str {
         let reaches = |bound: f64| match self.figure {
-            Figure::Ratio(_) => median >= bound,
+            Figure::Ratio(_) | Figure::Forked(_) => median >= bound,
             Figure::Least(_) => median <= bound,
         };
         match (reaches(self.aim), reaches(self.must)) {

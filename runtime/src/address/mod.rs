@@ -11,6 +11,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 pub use bind::BindAddress;
 pub(crate) use bind::Place;
 
@@ -22,7 +24,7 @@ use crate::text::harmless;
 /// use runtime::Transport;
 /// assert!("udp".parse::<Transport>().unwrap().is_datagram());
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Transport {
     /// Connections over IPv4 and IPv6: Python's `TCPServer`.
     Tcp,
@@ -110,12 +112,12 @@ impl AddressError {
 /// use runtime::UnixName;
 /// assert!(UnixName::Abstract(b"name".to_vec()).path().is_none());
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum UnixName {
     /// No name: nothing can be sent to such a socket.
     Unnamed,
     /// A path in the file system.
-    Path(PathBuf),
+    Path(#[serde(with = "path_bytes")] PathBuf),
     /// A name in Linux's abstract name space, without the zero byte in front.
     Abstract(Vec<u8>),
 }
@@ -149,7 +151,7 @@ impl UnixName {
 /// let address = ServerAddress { transport: Transport::Tcp, endpoint };
 /// assert_eq!(address.to_string(), "tcp://127.0.0.1:41234");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ServerAddress {
     /// The transport.
     pub transport: Transport,
@@ -164,7 +166,7 @@ pub struct ServerAddress {
 /// let endpoint = Endpoint::Ip("[::1]:53".parse().unwrap());
 /// assert_eq!(endpoint.ip().unwrap().port(), 53);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Endpoint {
     /// IPv4 or IPv6 and a port. An IPv4 client of a dual-stack socket is an IPv4 address.
     Ip(SocketAddr),
@@ -211,7 +213,7 @@ impl fmt::Display for ServerAddress {
 /// };
 /// assert_eq!(client.to_string(), "unix: (pid 1, uid 2, gid 3)");
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Credentials {
     /// The process; none if it belongs to another name space.
     pub pid: Option<u32>,
@@ -232,7 +234,7 @@ pub struct Credentials {
 /// let mapped: SocketAddr = "[::ffff:10.0.0.1]:5".parse().unwrap();
 /// assert_eq!(ClientAddress::from(mapped).to_string(), "10.0.0.1:5");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ClientAddress {
     /// The address.
     pub endpoint: Endpoint,
@@ -262,6 +264,23 @@ impl fmt::Display for ClientAddress {
             }
             None => Ok(()),
         }
+    }
+}
+
+/// Paths as serde writes them here: any bytes, as Linux has them, where serde's own must be UTF-8.
+mod path_bytes {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+    use std::path::{Path, PathBuf};
+
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+        path.as_os_str().as_bytes().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
+        Ok(OsString::from_vec(Vec::deserialize(from)?).into())
     }
 }
 

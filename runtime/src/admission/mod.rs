@@ -104,5 +104,8 @@ impl Admission {
 
 /// True if requests stay in the kernel's queue while there is no room for them.
 pub(crate) fn waits(config: &ServerConfig) -> bool {
-    config.schedule == Schedule::Sync || config.when_full == WhenFull::Wait
+    match config.schedule {
+        Schedule::Sync | Schedule::Forking => true,
+        Schedule::Threaded => config.when_full == WhenFull::Wait,
+    }
 }

@@ -1,7 +1,7 @@
 //! The command `runtime`: what was typed, and what becomes of it.
 //!
 //! `serve` holds the flags, whose doc comments are the manual, and turns them into calls of this library; those of
-//! `limits` are made of the table of limits, `client_flags` says who may come, and `grants` what a handler may
+//! `limits` are made of the table of limits, `client_flags` says who may come, `forking_flags` what processes are forked, and `grants` what a handler may
 //! reach; `values` reads what flags say; `build` makes a component of a folder; `log` sets up the log; `run` serves until a
 //! signal comes. `inspect` finds out what a handler asks for and would be granted, and `inspect_report` tells it.
 //! `bench` holds the flags of the load generator; `bench_plan` makes a plan of them, `bench_run`
@@ -13,6 +13,7 @@ mod bench_report;
 mod bench_run;
 mod build;
 mod client_flags;
+mod forking_flags;
 mod grants;
 mod inspect;
 mod inspect_report;
@@ -57,6 +58,7 @@ enum Command {
 /// measured.
 #[must_use]
 pub fn main() -> ExitCode {
+    crate::zygote();
     let ended = match Cli::parse().command {
         Command::Serve(serve) => {
             checked("serve", serve.check());

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::client_flags::ClientFlags;
+use super::forking_flags::ForkingFlags;
 use super::grants::GrantFlags;
 use super::limits::LimitFlags;
 use super::values::{Mode, Size, Time, TimeOrNone};
@@ -50,7 +51,8 @@ pub(super) struct Serve {
     #[arg(long, value_name = "ADDR")]
     bind: Option<String>,
 
-    /// How requests share the server: sync (one at a time, in order) or threaded (side by side)
+    /// How requests share the server: sync (one at a time, in order), threaded (side by side) or forking (side by
+    /// side, each in a process of its own that the kernel confines)
     #[arg(long, default_value = defaults().schedule.as_str())]
     schedule: String,
 
@@ -67,6 +69,9 @@ pub(super) struct Serve {
 
     #[command(flatten)]
     endings: Endings,
+
+    #[command(flatten)]
+    forking: ForkingFlags,
 
     #[command(flatten)]
     clients: ClientFlags,
@@ -86,15 +91,22 @@ pub(super) struct Serve {
 #[command(next_help_heading = "Limits")]
 struct Endings {
     /// Above --max-concurrency: refuse (close at once, counted) or wait (leave them in the kernel's queue)
+    /// [default: refuse]
     ///
     /// By default a client learns at once that there is no room, and the operator can count it.
-    #[arg(long, value_name = "refuse|wait", default_value = "refuse")]
-    when_full: WhenFull,
+    ///
+    /// Under --schedule sync and forking they wait.
+    #[arg(long, value_name = "refuse|wait")]
+    when_full: Option<WhenFull>,
 
     /// How long running requests may take when the server ends; the default is two less than the ten
     /// seconds that `docker stop` waits
     #[arg(long, value_name = "TIME", default_value_t = Time(defaults().drain_timeout))]
     drain_timeout: Time,
+
+    /// Whether the server waits for running requests at all when it ends: Python's block_on_close
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true", default_value = "true")]
+    block_on_close: bool,
 }
 
 /// Python's attributes of servers and handlers.
@@ -183,7 +195,8 @@ fn defaults() -> ServerConfig {
 impl Serve {
     /// What clap cannot know: which flags make sense together.
     pub(super) fn check(&self) -> Result<(), String> {
-        self.schedule()?;
+        self.forking
+            .check(self.schedule()?, self.endings.when_full)?;
         let transport = self.address()?.transport();
         // What the library calls a setting is the flag's name.
         self.grants.check()?;
@@ -217,9 +230,6 @@ impl Serve {
     }
 
     fn schedule(&self) -> Result<Schedule, String> {
-        if self.schedule == "forking" {
-            return Err("--schedule forking is not there yet; choose sync or threaded".to_owned());
-        }
         self.schedule
             .parse()
             .map_err(|error| format!("--schedule {}: {error}", self.schedule))
@@ -239,10 +249,10 @@ impl Serve {
         } = &self.attributes;
         let bytes =
             |size: &Option<Size>| size.map(|size| usize::try_from(size.0).unwrap_or(usize::MAX));
-        Ok(ServerConfig {
+        let mut config = ServerConfig {
             schedule: self.schedule()?,
             limits: self.limits.server,
-            when_full: self.endings.when_full,
+            when_full: self.endings.when_full.unwrap_or_default(),
             request_queue_size: *request_queue_size,
             allow_reuse_address: *allow_reuse_address,
             allow_reuse_port: *allow_reuse_port,
@@ -254,11 +264,14 @@ impl Serve {
             send_buffer: bytes(send_buffer),
             timeout: self.timeout.map(|time| time.0),
             drain_timeout: self.endings.drain_timeout.0,
-            block_on_close: true,
+            block_on_close: self.endings.block_on_close,
             access_log: self.log.access_log,
             allow: self.clients.allow(),
             deny: self.clients.deny(),
-        })
+            ..ServerConfig::default()
+        };
+        self.forking.apply(&mut config);
+        Ok(config)
     }
 
     pub(super) fn drain_timeout(&self) -> Duration {

@@ -184,10 +184,10 @@ limits! {
     /// ```
     ServerLimits {
         max_concurrency: Option<u32> = None, "max-concurrency";
-        Number, All, 1..=4_294_967_295, "1000, or what the machine carries";
-        "Requests that run at once under the threaded schedule."
+        Number, All, 1..=4_294_967_295, "1000, or what the machine carries; 40 under forking";
+        "Requests that run at once under the threaded schedule, and processes under the forking one."
         "A tenth of what Linux's default of vm.max_map_count carries of a handler with one memory. More than \
-         the machine carries is refused at the start."
+         the machine carries is refused at the start. Under forking it is Python's max_children."
         "refused-full", "admission::refuse_closes_at_once_without_a_guest_and_counts";
 
         max_concurrency_per_source: Option<u32> = None, "max-concurrency-per-source";

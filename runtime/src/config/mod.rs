@@ -11,10 +11,12 @@ pub use limits::{Limits, ServerLimits, limits};
 pub(crate) use table::Row;
 pub use table::{Applies, Limit, Unit};
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use crate::address::Transport;
 
@@ -33,15 +35,19 @@ pub enum Schedule {
     /// Requests run side by side on all cores. The default: one slow client holds up nobody.
     #[default]
     Threaded,
+    /// Each request in a process of its own, which the kernel confines: a second wall around the handler. What
+    /// it needs of an embedding program: [`zygote`](crate::zygote).
+    Forking,
 }
 
 impl Schedule {
-    /// `sync` or `threaded`.
+    /// `sync`, `threaded` or `forking`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Sync => "sync",
             Self::Threaded => "threaded",
+            Self::Forking => "forking",
         }
     }
 }
@@ -79,6 +85,25 @@ pub enum AccessLog {
     None,
 }
 
+/// What becomes of the second wall, the one that the kernel builds around a request's process, where the kernel lacks
+/// a part of it.
+///
+/// ```
+/// use runtime::Confine;
+/// assert_eq!("strict".parse(), Ok(Confine::Strict));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Confine {
+    /// Build what there is, and say at the start what is missing. The default: most kernels have all of it, and
+    /// the sandbox around a handler stands on any.
+    #[default]
+    BestEffort,
+    /// Do not start unless the kernel has all of it.
+    Strict,
+    /// Build none: to find out whether it stands in a handler's way.
+    Off,
+}
+
 macro_rules! words {
     ($type:ty, $($word:literal => $value:expr),+) => {
         impl FromStr for $type {
@@ -94,8 +119,9 @@ macro_rules! words {
     };
 }
 
-words!(Schedule, "sync" => Self::Sync, "threaded" => Self::Threaded);
+words!(Schedule, "sync" => Self::Sync, "threaded" => Self::Threaded, "forking" => Self::Forking);
 words!(WhenFull, "refuse" => Self::Refuse, "wait" => Self::Wait);
+words!(Confine, "best-effort" => Self::BestEffort, "strict" => Self::Strict, "off" => Self::Off);
 words!(AccessLog, "failed" => Self::Failed, "all" => Self::All, "none" => Self::None);
 
 /// A setting that cannot be: what would do.
@@ -173,7 +199,8 @@ pub struct ServerConfig {
     pub send_buffer: Option<usize>,
 
     /// How long [`Server::handle_request`](crate::Server::handle_request) waits for a request: Python's
-    /// `timeout`. Default `None`: without end. `serve_forever` ignores it, as in Python.
+    /// `timeout`. Default `None`: without end, and under the forking schedule 300 s, as in Python. `serve_forever`
+    /// ignores it, as in Python.
     pub timeout: Option<Duration>,
 
     /// How long [`Server::server_close`](crate::Server::server_close) waits for running requests.
@@ -185,6 +212,15 @@ pub struct ServerConfig {
     /// Whether closing waits for running requests at all: Python's `block_on_close`; false is Python's
     /// `daemon_threads`. Default true.
     pub block_on_close: bool,
+
+    /// What becomes of the wall around a request's process where the kernel lacks a part of it. For
+    /// [`Schedule::Forking`]. Default [`Confine::BestEffort`].
+    pub confine: Confine,
+
+    /// The `runtime` command that is started to fork for each request, of the version of this library. For
+    /// [`Schedule::Forking`]. Default `None`: this program itself, which then has to call
+    /// [`zygote`](crate::zygote) first.
+    pub zygote: Option<PathBuf>,
 
     /// Which requests are worth a line in the log. Default [`AccessLog::Failed`].
     pub access_log: AccessLog,
@@ -216,6 +252,8 @@ impl Default for ServerConfig {
             timeout: None,
             drain_timeout: Duration::from_secs(8),
             block_on_close: true,
+            confine: Confine::BestEffort,
+            zygote: None,
             access_log: AccessLog::Failed,
             allow: Vec::new(),
             deny: Vec::new(),
@@ -224,6 +262,16 @@ impl Default for ServerConfig {
 }
 
 impl ServerConfig {
+    /// How long `handle_request` waits; none for without end.
+    pub(crate) fn request_timeout(&self) -> Option<Duration> {
+        /// Python's `ForkingMixIn.timeout`.
+        const FORKING: Duration = Duration::from_secs(300);
+        match self.schedule {
+            Schedule::Forking => self.timeout.or(Some(FORKING)),
+            Schedule::Sync | Schedule::Threaded => self.timeout,
+        }
+    }
+
     /// # Errors
     ///
     /// [`ConfigError`] if a setting is out of its bounds.
@@ -233,6 +281,9 @@ impl ServerConfig {
             "max-packet-size must be from 1 to 65535 bytes, which is the longest datagram there is"
         } else if self.read_timeout == Some(Duration::ZERO) {
             "read-timeout is 0: no read could ever wait; leave it out for no time-out"
+        } else if self.schedule == Schedule::Forking && self.limits.max_total_memory.is_some() {
+            "max-total-memory does not hold across the processes of the forking schedule: there, max-memory times \
+             max-concurrency is the total"
         } else if self.socket_mode.is_some_and(|mode| mode > 0o777) {
             "socket-mode has permission bits only, from 0 to 0777"
         } else {

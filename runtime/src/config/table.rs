@@ -151,10 +151,6 @@ impl fmt::Display for Applies {
 pub(crate) struct Row<L> {
     pub(crate) limit: Limit,
     pub(crate) get: fn(&L) -> Option<u64>,
-    #[cfg_attr(
-        not(feature = "cli"),
-        expect(dead_code, reason = "only flags set limits by their names")
-    )]
     pub(crate) set: fn(&mut L, Option<u64>),
 }
 

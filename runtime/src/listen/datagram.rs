@@ -29,8 +29,6 @@ pub(crate) struct Packet {
     pub(crate) truncated: bool,
     /// The address that the packet came to, and from which an answer leaves.
     pub(crate) server_address: Endpoint,
-    /// The way to answer.
-    pub(crate) outbox: Arc<Outbox>,
 }
 
 /// Asks the kernel to tell with each packet what this crate wants to know: the address that it came to, or who
@@ -94,8 +92,8 @@ impl PacketSource {
                 self.outbox.flush().await;
                 self.hold_replies();
             }
-            if let Some((packet, client)) = self.received.pop_front() {
-                return (Arrival::Packet(packet), client);
+            if let Some(request) = self.received() {
+                return request;
             }
             self.receive_some().await;
         }
@@ -104,7 +102,7 @@ impl PacketSource {
     /// A packet that has been received already.
     pub(super) fn received(&mut self) -> Option<(Arrival, ClientAddress)> {
         let (packet, client) = self.received.pop_front()?;
-        Some((Arrival::Packet(packet), client))
+        Some((Arrival::Packet(packet, Arc::clone(&self.outbox)), client))
     }
 
     /// Sends the replies that are held.
@@ -162,7 +160,6 @@ impl PacketSource {
                 length: message.bytes,
                 truncated: message.flags.contains(MsgFlags::MSG_TRUNC),
                 server_address,
-                outbox: Arc::clone(&self.outbox),
             };
             self.received.push_back((packet, client));
         }

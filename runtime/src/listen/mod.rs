@@ -23,6 +23,7 @@ use crate::config::ServerConfig;
 use crate::stream::Socket;
 
 pub(crate) use datagram::Packet;
+pub(crate) use outbox::Outbox;
 
 use packet_socket::PacketSocket;
 use unix_file::UnixFile;
@@ -40,7 +41,8 @@ pub(crate) struct Listener {
 /// What one request consists of before anybody has looked at it.
 pub(crate) enum Arrival {
     Connection(Socket),
-    Packet(Packet),
+    /// With the way to answer it.
+    Packet(Packet, Arc<Outbox>),
 }
 
 impl Listener {

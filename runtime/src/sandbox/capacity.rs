@@ -21,7 +21,7 @@ const MAPS_OF_A_MEMORY: u64 = 4;
 const MAPS_OF_THE_REST: u64 = 1000;
 
 /// Places in a pool.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Seats {
     pub(super) stacks: u32,
     pub(super) memories: u32,

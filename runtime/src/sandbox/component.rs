@@ -1,5 +1,6 @@
 //! From the bytes of a component to checked, compiled code.
 
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::OnceLock;
 
 use wasmtime::component::types::ComponentItem;
@@ -76,18 +77,27 @@ impl Code {
         })
     }
 
-    /// The component, on an engine that runs it.
-    pub(super) fn load_on(&self, engine: &Engine) -> Result<Component> {
-        load(engine, &self.compiled)
+    /// The compiled code, for an engine of equal settings.
+    pub(crate) fn compiled(&self) -> &[u8] {
+        &self.compiled
     }
 }
 
 /// Turns compiled code into a component.
 #[expect(unsafe_code, reason = "wasmtime takes compiled code on trust only")]
-fn load(engine: &Engine, compiled: &[u8]) -> Result<Component> {
+pub(super) fn load(engine: &Engine, compiled: &[u8]) -> Result<Component> {
     // SAFETY: the bytes come from `compile` below, or from a cache that belongs to this user alone and
     // whose digest over them was right; wasmtime itself checks that the engine's settings are equal.
     unsafe { Component::deserialize(engine, compiled) }
+}
+
+/// Turns a file of compiled code into a component that is mapped from there: it costs no memory of its own.
+#[expect(unsafe_code, reason = "wasmtime takes compiled code on trust only")]
+pub(super) fn load_file(engine: &Engine, compiled: &OwnedFd) -> Result<Component> {
+    let path = format!("/proc/self/fd/{}", compiled.as_raw_fd());
+    // SAFETY: the file has no name but this; its one writer was the server, which had the code from where `load` has
+    // it, and sealed it.
+    unsafe { Component::deserialize_file(engine, path) }
 }
 
 fn compile(

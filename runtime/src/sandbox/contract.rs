@@ -1,7 +1,6 @@
 //! What the host answers when a guest calls the contract in `wit/handler.wit`.
 
 use std::ffi::OsString;
-use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::time::Duration;
@@ -19,6 +18,7 @@ use super::guest::{DatagramRequest, Guest, StreamRequest};
 use super::sockets;
 use crate::address::{self, ClientAddress, Endpoint};
 use crate::config;
+use crate::replies::NotSent;
 use crate::stream::{Connection, Failure, Half, Rfile, Wfile};
 
 /// Everything that a handler may import: the contract, and WASI 0.2.
@@ -162,9 +162,10 @@ impl types::HostDatagramRequest for Guest {
         request: Resource<DatagramRequest>,
         bytes: Vec<u8>,
     ) -> Result<Result<(), ErrorCode>> {
-        let request = self.table.get_mut(&request)?;
-        let client = request.client_address.endpoint.clone();
-        Ok(send(request, &client, bytes).await)
+        let request = self.table.get(&request)?;
+        let client = &request.client_address.endpoint;
+        let sent = request.replies.send(bytes, client).await;
+        Ok(sent.map_err(ErrorCode::from))
     }
 
     async fn send_to(
@@ -181,7 +182,8 @@ impl types::HostDatagramRequest for Guest {
         if is_of_another_kind(&self.about.server_address.endpoint, &to) {
             return Ok(Err(ErrorCode::NotSupported));
         }
-        Ok(send(self.table.get_mut(&request)?, &to, bytes).await)
+        let sent = self.table.get(&request)?.replies.send(bytes, &to).await;
+        Ok(sent.map_err(ErrorCode::from))
     }
 
     fn drop(&mut self, request: Resource<DatagramRequest>) -> Result<()> {
@@ -208,6 +210,7 @@ impl server::Host for Guest {
         Ok(match self.about.schedule {
             config::Schedule::Sync => ScheduleType::Sync,
             config::Schedule::Threaded => ScheduleType::Threaded,
+            config::Schedule::Forking => ScheduleType::Forking,
         })
     }
 
@@ -260,39 +263,16 @@ fn is_of_another_kind(bound: &Endpoint, to: &Endpoint) -> bool {
     )
 }
 
-/// Sends one packet, if the limits allow it, and counts it.
-async fn send(
-    request: &mut DatagramRequest,
-    to: &Endpoint,
-    bytes: Vec<u8>,
-) -> Result<(), ErrorCode> {
-    let length = bytes.len();
-    if let Err(limit) = request.budget.take(to, length) {
-        request.replies.refuse(limit);
-        return Err(ErrorCode::LimitReached);
-    }
-    let packet = &request.packet;
-    let sent = packet.outbox.send(bytes, to, &packet.server_address).await;
-    sent.map_err(|error| packet_error(&error))?;
-    request.replies.count(length);
-    Ok(())
-}
-
-/// Why a packet was not sent.
-fn packet_error(error: &io::Error) -> ErrorCode {
-    if error.kind() == io::ErrorKind::TimedOut {
-        return ErrorCode::TimedOut;
-    }
-    match error.raw_os_error() {
-        Some(
-            nix::libc::ENOTCONN
-            | nix::libc::EDESTADDRREQ
-            | nix::libc::ECONNREFUSED
-            | nix::libc::ENOENT,
-        ) => ErrorCode::NotConnected,
-        Some(nix::libc::EMSGSIZE) => ErrorCode::MessageTooLong,
-        Some(nix::libc::EACCES | nix::libc::EPERM) => ErrorCode::AccessDenied,
-        _ => ErrorCode::Other,
+impl From<NotSent> for ErrorCode {
+    fn from(not_sent: NotSent) -> Self {
+        match not_sent {
+            NotSent::LimitReached => Self::LimitReached,
+            NotSent::TimedOut => Self::TimedOut,
+            NotSent::NotConnected => Self::NotConnected,
+            NotSent::TooLong => Self::MessageTooLong,
+            NotSent::Denied => Self::AccessDenied,
+            NotSent::Other => Self::Other,
+        }
     }
 }
 

@@ -9,7 +9,9 @@ use wasmtime::{
 
 use super::capacity::{Limit, Room, Seats, largest};
 use super::contract;
+use super::files;
 use super::guest::Guest;
+use super::lookups;
 use super::settings::{MEMORY_RESERVATION, settings};
 use super::ticker::Ticker;
 use crate::config::Limits;
@@ -40,14 +42,18 @@ impl Kind {
         }
     }
 
-    fn config(self, size: Seats) -> Config {
+    /// With a pool of `size`; without one, everything is made when it is asked for.
+    fn config(self, size: Option<Seats>) -> Config {
         /// Beside compiled code, a guest's stack carries what the host does when it is called.
         const HOST: usize = 1536 << 10;
         let mut config = settings(self.fuel);
         config
             .max_wasm_stack(self.stack)
             .async_stack_size(self.stack + HOST)
-            .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(size, self.table)));
+            .allocation_strategy(match size {
+                Some(size) => InstanceAllocationStrategy::Pooling(pool(size, self.table)),
+                None => InstanceAllocationStrategy::OnDemand,
+            });
         config
     }
 }
@@ -67,7 +73,8 @@ pub(super) enum NoSeats {
 pub(super) struct SharedEngine {
     pub(super) engine: Engine,
     pub(super) linker: Linker<Guest>,
-    pub(super) ticker: Ticker,
+    /// None where the process has a clock of its own.
+    pub(super) ticker: Option<Ticker>,
     kind: Kind,
     size: Seats,
     free: Mutex<Seats>,
@@ -140,9 +147,23 @@ impl SharedEngine {
                 "this kernel cannot say which pages a handler wrote (PAGEMAP_SCAN, Linux 6.7): requests cost more"
             );
         }
-        let engine = Engine::new(&kind.config(size))?;
+        let engine = Engine::new(&kind.config(Some(size)))?;
+        let ticker = Ticker::start(engine.weak())?;
+        Self::with(engine, Some(ticker), kind, size)
+    }
+
+    /// For the process of one request: without a pool, and without a thread.
+    pub(super) fn alone(kind: Kind) -> Result<Self> {
+        let engine = Engine::new(&kind.config(None))?;
+        let mut alone = Self::with(engine, None, kind, Seats::default())?;
+        files::add_to_linker(&mut alone.linker)?;
+        lookups::add_to_linker(&mut alone.linker)?;
+        Ok(alone)
+    }
+
+    fn with(engine: Engine, ticker: Option<Ticker>, kind: Kind, size: Seats) -> Result<Self> {
         Ok(Self {
-            ticker: Ticker::start(engine.weak())?,
+            ticker,
             linker: contract::linker(&engine)?,
             engine,
             kind,

@@ -9,6 +9,9 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rand::RngExt as _;
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 use super::reach::Reach;
@@ -20,6 +23,8 @@ use crate::grants::{Access, Directory, Grants, Protocol};
 pub(crate) struct Granted {
     pub(super) grants: Arc<Grants>,
     directories: Vec<OwnedFd>,
+    /// This process has one request, and no thread but its own.
+    alone: bool,
 }
 
 impl Granted {
@@ -38,7 +43,22 @@ impl Granted {
         Ok(Self {
             grants: Arc::clone(grants),
             directories,
+            alone: false,
         })
+    }
+
+    /// The same in the process of one request, to which the directories were handed over.
+    pub(crate) fn handed_over(grants: Grants, directories: Vec<OwnedFd>) -> Self {
+        Self {
+            grants: Arc::new(grants),
+            directories,
+            alone: true,
+        }
+    }
+
+    /// The directories, in the order in which they are granted.
+    pub(crate) fn directories(&self) -> &[OwnedFd] {
+        &self.directories
     }
 
     /// WASI for one guest, whose standard streams and limits are to be added.
@@ -47,6 +67,10 @@ impl Granted {
         wasi.allow_tcp(self.grants.has(Protocol::Tcp))
             .allow_udp(self.grants.has(Protocol::Udp))
             .allow_ip_name_lookup(self.grants.has_names());
+        if self.alone {
+            wasi.allow_blocking_current_thread(true);
+            own_randomness(&mut wasi);
+        }
         for variable in &self.grants.environment {
             wasi.env(&variable.name, &variable.value);
         }
@@ -60,6 +84,14 @@ impl Granted {
         });
         wasi
     }
+}
+
+/// Randomness of the kernel's: what a process has of its own, its forked children have, too.
+fn own_randomness(wasi: &mut WasiCtxBuilder) {
+    let mut kernel = UnwrapErr(SysRng);
+    wasi.insecure_random_seed(kernel.random())
+        .insecure_random(UnwrapErr(SysRng))
+        .secure_random(kernel);
 }
 
 /// Opens a directory, and once more as it will be opened for guests.

@@ -9,12 +9,13 @@ use super::grants::Granted;
 use super::limits::{MemoryLimiter, TotalMemory};
 use super::print::{Printer, Quota};
 use super::reach::Reach;
+use super::resolver::Resolver;
 use crate::address::{ClientAddress, ServerAddress};
 use crate::config::{Limits, Schedule};
 use crate::listen::Packet;
 use crate::meter::CpuMeter;
-use crate::output::Output;
-use crate::reply_budget::{Replies, ReplyBudget};
+use crate::output::Print;
+use crate::replies::ReplyPath;
 use crate::stream::Connection;
 
 /// What every guest of one server is told about it, and is held to.
@@ -24,7 +25,9 @@ pub(crate) struct About {
     pub(crate) server_address: ServerAddress,
     pub(crate) schedule: Schedule,
     pub(crate) handler_name: String,
-    pub(crate) output: Arc<Output>,
+    pub(crate) output: Arc<dyn Print>,
+    /// Who looks names up, if this process does not.
+    pub(crate) resolver: Option<Arc<dyn Resolver>>,
     pub(crate) granted: Granted,
 }
 
@@ -60,10 +63,8 @@ impl StreamRequest {
 pub struct DatagramRequest {
     pub(crate) packet: Packet,
     pub(crate) client_address: ClientAddress,
-    /// What it may still be answered with.
-    pub(crate) budget: ReplyBudget,
-    /// What became of its answers; the host reads it when the guest has ended.
-    pub(crate) replies: Arc<Replies>,
+    /// The way to answer it.
+    pub(crate) replies: ReplyPath,
 }
 
 /// The state of one guest.

@@ -10,7 +10,7 @@ use wasmtime_wasi::I32Exit;
 
 use super::guest::{DatagramRequest, Guest, StreamRequest};
 use super::program::{Entry, Program};
-use super::ticker::{FIRST_TURN, TURN};
+use super::ticker::{FIRST_TURN, TURN, Ticker};
 use crate::meter::{CpuMeter, Exceeded};
 
 /// One guest. Dropping it frees everything that the guest had, wherever it was.
@@ -105,10 +105,10 @@ impl<'a> Instance<'a> {
 
     /// The call, with the clock ticking while the guest computes, and not while it waits.
     async fn ticking(&mut self) -> Result<Result<(), String>> {
-        let ticker = &self.program.engine.ticker;
+        let ticker = self.program.engine.ticker.as_ref();
         let mut call = pin!(self.call());
         poll_fn(|cx| {
-            let _ticking = ticker.guest();
+            let _ticking = ticker.map(Ticker::guest);
             call.as_mut().poll(cx)
         })
         .await

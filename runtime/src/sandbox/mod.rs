@@ -4,7 +4,7 @@
 //! the servers of one process share, as large as `capacity` allows, with the same `settings` and a `ticker`; `program` is one handler on an engine, and
 //! `instance` one guest, from its store to the way it ended; `guest` is what a store holds, with `limits`,
 //! `grants`, `reach` and `print`; `contract` answers what the guest calls, as `bindings` declares it, and `sockets`
-//! what it asks of WASI's sockets.
+//! what it asks of WASI's sockets, or by `lookups` of a `resolver` elsewhere; `files` are read and written in place where there is no other thread.
 
 mod bindings;
 mod cache;
@@ -12,14 +12,17 @@ mod capacity;
 mod component;
 mod contract;
 mod engine;
+mod files;
 mod grants;
 mod guest;
 mod instance;
 mod limits;
+mod lookups;
 mod needs;
 mod print;
 mod program;
 mod reach;
+mod resolver;
 mod settings;
 mod sockets;
 mod ticker;
@@ -30,6 +33,7 @@ pub(crate) use grants::Granted;
 pub(crate) use guest::{About, DatagramRequest, StreamRequest};
 pub(crate) use instance::{GuestCall, Instance, Verdict};
 pub(crate) use limits::TotalMemory;
-pub(crate) use program::{Concurrency, Program};
+pub(crate) use program::{Concurrency, EpochClock, Program};
+pub(crate) use resolver::{Found, Resolver};
 
 pub use cache::Cache;

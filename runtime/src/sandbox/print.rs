@@ -8,7 +8,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use crate::config::Limits;
 use crate::meter::CpuMeter;
-use crate::output::{Lines, Output};
+use crate::output::{Lines, Print};
 use crate::text::harmless;
 
 /// One of a guest's standard streams. Clones are the same stream.
@@ -16,7 +16,7 @@ use crate::text::harmless;
 pub(super) struct Printer {
     line: Arc<Mutex<Line>>,
     quota: Arc<Quota>,
-    output: Arc<Output>,
+    output: Arc<dyn Print>,
     lines: Lines,
     /// What stands in front of each line.
     mark: Arc<str>,
@@ -103,14 +103,14 @@ impl Printer {
     const PERMIT: usize = 4096;
 
     /// Standard output, as the handler prints it.
-    pub(super) fn out(output: &Arc<Output>, quota: &Arc<Quota>) -> Self {
+    pub(super) fn out(output: &Arc<dyn Print>, quota: &Arc<Quota>) -> Self {
         Self::new(output, Lines::Out, "", quota)
     }
 
     /// Standard error, which the server's log goes to as well: a line says whose it is, so that no handler can
     /// forge one of the log's.
     pub(super) fn err(
-        output: &Arc<Output>,
+        output: &Arc<dyn Print>,
         name: &str,
         request_id: u64,
         quota: &Arc<Quota>,
@@ -119,7 +119,7 @@ impl Printer {
         Self::new(output, Lines::Err, &mark, quota)
     }
 
-    fn new(output: &Arc<Output>, lines: Lines, mark: &str, quota: &Arc<Quota>) -> Self {
+    fn new(output: &Arc<dyn Print>, lines: Lines, mark: &str, quota: &Arc<Quota>) -> Self {
         Self {
             line: Arc::default(),
             quota: Arc::clone(quota),

@@ -1,14 +1,17 @@
 //! A handler on an engine that has room for it: all that is needed to start an instance.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use wasmtime::Result;
+use wasmtime::component::Component;
+use wasmtime::{Engine, Result};
 
 use super::capacity::{Limit, Seats};
-use super::component::Code;
+use super::component::{Code, load, load_file};
 use super::contract::{DatagramEntry, StreamEntry};
 use super::engine::{Kind, NoSeats, SharedEngine};
 use super::guest::About;
+use super::ticker::TURN;
 use crate::address::Transport;
 use crate::config::Limits;
 
@@ -18,6 +21,19 @@ pub(crate) struct Program {
     pub(super) about: Arc<About>,
     pub(super) engine: Arc<SharedEngine>,
     seats: Seats,
+}
+
+/// What ends a guest's turn.
+pub(crate) struct EpochClock(Engine);
+
+impl EpochClock {
+    /// Ends the turn of the guest that computes: what it has used up is looked at. It may be called by a handler of
+    /// signals.
+    pub(crate) fn end_turn(&self) {
+        for _ in 0..TURN {
+            self.0.increment_epoch();
+        }
+    }
 }
 
 /// How many guests are to run at once.
@@ -41,7 +57,7 @@ impl Program {
     pub(crate) fn new(code: &Code, about: About, concurrency: Concurrency) -> Result<Self, String> {
         let transport = about.server_address.transport;
         let (engine, seats) = seats(code, &about.limits, concurrency)?;
-        match resolve(&engine, code, transport) {
+        match resolve(&engine, code.compiled(), transport) {
             Ok(entry) => Ok(Self {
                 entry,
                 about: Arc::new(about),
@@ -55,7 +71,33 @@ impl Program {
         }
     }
 
-    /// Whether there would be room for `concurrency` instances of `code`, as [`Program::new`] asks.
+    /// Maps `compiled` code on an engine of this process's own: without a pool, and without threads.
+    ///
+    /// The error says what is wrong, without the handler's name.
+    pub(crate) fn alone(compiled: &OwnedFd, about: About) -> Result<Self, String> {
+        let explain = |error| format!("{error:#}");
+        let engine = SharedEngine::alone(Kind::of(&about.limits)).map_err(explain)?;
+        let transport = about.server_address.transport;
+        Ok(Self {
+            entry: map(&engine, compiled, transport).map_err(explain)?,
+            about: Arc::new(about),
+            engine: Arc::new(engine),
+            seats: Seats::default(),
+        })
+    }
+
+    /// True if this process has one request, and ends with it: what the guest leaves is nobody's to tidy up.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.engine.ticker.is_none()
+    }
+
+    /// The clock of this process's engine, to be advanced while its guest computes.
+    pub(crate) fn clock(&self) -> EpochClock {
+        EpochClock(self.engine.engine.clone())
+    }
+
+    /// Whether `code` could be served, and whether there would be room for `concurrency` instances of it, as
+    /// [`Program::new`] asks.
     ///
     /// The error says what is wrong and what to do, without the handler's name.
     pub(crate) fn check(
@@ -64,8 +106,14 @@ impl Program {
         concurrency: Concurrency,
     ) -> Result<(), String> {
         let (engine, seats) = seats(code, limits, concurrency)?;
+        let transport = if code.streams {
+            Transport::Tcp
+        } else {
+            Transport::Udp
+        };
+        let resolved = resolve(&engine, code.compiled(), transport);
         engine.leave(seats);
-        Ok(())
+        resolved.map(drop).map_err(|error| format!("{error:#}"))
     }
 
     /// Guests that it has room for at once.
@@ -130,9 +178,20 @@ fn seats(
 }
 
 /// The entry that `transport` calls, with everything that it imports.
-fn resolve(engine: &SharedEngine, code: &Code, transport: Transport) -> Result<Entry> {
-    let component = code.load_on(&engine.engine)?;
-    let pre = engine.linker.instantiate_pre(&component)?;
+fn resolve(engine: &SharedEngine, compiled: &[u8], transport: Transport) -> Result<Entry> {
+    link(engine, &load(&engine.engine, compiled)?, transport)
+}
+
+/// The same of a file.
+fn map(engine: &SharedEngine, compiled: &OwnedFd, transport: Transport) -> Result<Entry> {
+    let component = load_file(&engine.engine, compiled)?;
+    // Now, not at the first instance: in a forked child that would be each.
+    component.initialize_copy_on_write_image()?;
+    link(engine, &component, transport)
+}
+
+fn link(engine: &SharedEngine, component: &Component, transport: Transport) -> Result<Entry> {
+    let pre = engine.linker.instantiate_pre(component)?;
     Ok(if transport.is_datagram() {
         Entry::Datagram(DatagramEntry::new(pre)?)
     } else {

@@ -12,10 +12,12 @@ use wasmtime_wasi::p2::bindings::sockets::network::{
     self, ErrorCode, HostNetwork, IpAddress, IpAddressFamily, Network,
 };
 use wasmtime_wasi::p2::bindings::sockets::{tcp_create_socket, udp_create_socket};
+use wasmtime_wasi::p2::subscribe;
 use wasmtime_wasi::p2::{DynPollable, SocketError, SocketResult, TcpSocket, UdpSocket};
 use wasmtime_wasi::sockets::WasiSocketsView as _;
 
 use super::guest::Guest;
+use super::lookups::Answers;
 use super::reach::Refused;
 use crate::grants::Protocol;
 
@@ -53,7 +55,11 @@ impl HostResolveAddressStream for Guest {
         answers: Resource<ResolveAddressStream>,
     ) -> SocketResult<Option<IpAddress>> {
         let handle = answers.rep();
-        let answer = self.sockets().resolve_next_address(answers)?;
+        let elsewhere = self.table.get_mut(&answered_elsewhere(&answers)).ok();
+        let answer = match elsewhere {
+            Some(Answers(answers)) => answers.next().map(IpAddress::from),
+            None => self.sockets().resolve_next_address(answers)?,
+        };
         if let Some(answer) = &answer {
             self.reach().answered(handle, address(*answer));
         }
@@ -64,13 +70,27 @@ impl HostResolveAddressStream for Guest {
         &mut self,
         answers: Resource<ResolveAddressStream>,
     ) -> Result<Resource<DynPollable>> {
+        let elsewhere = answered_elsewhere(&answers);
+        if self.table.get(&elsewhere).is_ok() {
+            return subscribe(&mut self.table, elsewhere);
+        }
         self.sockets().subscribe(answers)
     }
 
     fn drop(&mut self, answers: Resource<ResolveAddressStream>) -> Result<()> {
         self.reach().asks_no_more(answers.rep());
+        let elsewhere = Resource::<Answers>::new_own(answers.rep());
+        if self.table.get(&elsewhere).is_ok() {
+            self.table.delete(elsewhere)?;
+            return Ok(());
+        }
         HostResolveAddressStream::drop(&mut self.sockets(), answers)
     }
+}
+
+/// The same handle, if a resolver elsewhere gave the answers.
+fn answered_elsewhere(answers: &Resource<ResolveAddressStream>) -> Resource<Answers> {
+    Resource::new_borrow(answers.rep())
 }
 
 impl tcp_create_socket::Host for Guest {
@@ -145,6 +165,7 @@ mod tests {
             schedule: Schedule::Sync,
             handler_name: "test".to_owned(),
             output: Output::shared(),
+            resolver: None,
             granted: Granted::open(&Arc::new(grants)).expect("no directory is needed"),
         };
         let meter = Arc::new(CpuMeter::new(None, None));

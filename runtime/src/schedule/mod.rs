@@ -1,5 +1,6 @@
 //! Python's `process_request`: where a request is finished, and nothing else.
 
+mod forking;
 mod in_place;
 mod sync;
 mod tasks;
@@ -38,6 +39,7 @@ impl Scheduler {
             Schedule::Threaded => {
                 threaded::process_request(service, &self.in_place, &self.tasks, admitted);
             }
+            Schedule::Forking => forking::process_request(service, &self.tasks, admitted),
         }
     }
 

@@ -13,7 +13,9 @@ use crate::address::{BindAddress, ServerAddress, Transport};
 use crate::admission::Admission;
 use crate::config::{Schedule, ServerConfig};
 use crate::error::BindError;
-use crate::finish::Service;
+use crate::execute::Executor;
+use crate::finish::{Execution, Service};
+use crate::forking::{Forks, Zygote};
 use crate::handler::Handler;
 use crate::hooks::{HookCaller, Hooks, NoHooks};
 use crate::listen::Listener;
@@ -103,9 +105,7 @@ impl Server {
     pub fn check(config: &ServerConfig, handler: &Handler) -> Result<(), BindError> {
         config.check()?;
         Granted::open(handler.grants())?;
-        let concurrency = concurrency(config);
-        Program::check(&handler.code, handler.limits(), concurrency)
-            .map_err(|reason| engine_error(handler, concurrency, reason))
+        check_program(handler, config)
     }
 
     /// Puts the other rooms behind a bound socket.
@@ -116,17 +116,15 @@ impl Server {
         granted: Granted,
     ) -> Result<BoundServer, BindError> {
         let hooks = HookCaller(Arc::new(NoHooks));
-        let program = program(&listener, &config, handler, granted)?;
+        let (execution, concurrency) = execution(&listener, &config, handler, granted)?;
         let service = Service {
-            program,
-            limits: *handler.limits(),
-            read_timeout: config.read_timeout,
+            execution,
             replies: ReplyLimits::new(handler.limits(), &config.limits),
             access: Access::new(config.access_log, hooks.clone()),
         };
         let intake = Intake {
             transport: listener.address().transport,
-            admission: Admission::new(&config, service.program.concurrency()),
+            admission: Admission::new(&config, concurrency),
             hooks,
             service: Arc::new(service),
             scheduler: Scheduler::new(config.schedule),
@@ -207,6 +205,36 @@ fn check(
     }
 }
 
+/// What runs the handler, and how many requests at once.
+fn execution(
+    listener: &Listener,
+    config: &ServerConfig,
+    handler: &Handler,
+    granted: Granted,
+) -> Result<(Execution, u32), BindError> {
+    if config.schedule == Schedule::Forking {
+        // What a pool has no place for, a child shall not have either.
+        check_program(handler, config)?;
+        let children = concurrency(config);
+        let forks = Forks {
+            program: config.zygote.clone(),
+            confine: config.confine,
+            read_timeout: config.read_timeout,
+        };
+        let zygote = Zygote::start(handler, &granted, listener.address(), forks)
+            .map_err(|reason| engine_error(handler, children, reason))?;
+        return Ok((Execution::InChildren(Box::new(zygote)), children.wanted));
+    }
+    let program = program(listener, config, handler, granted)?;
+    let concurrency = program.concurrency();
+    let executor = Executor {
+        program,
+        limits: *handler.limits(),
+        read_timeout: config.read_timeout,
+    };
+    Ok((Execution::Here(Box::new(executor)), concurrency))
+}
+
 fn program(
     listener: &Listener,
     config: &ServerConfig,
@@ -221,10 +249,25 @@ fn program(
         schedule: config.schedule,
         handler_name: handler.name().to_owned(),
         output: Output::shared(),
+        resolver: None,
         granted,
     };
     let concurrency = concurrency(config);
     Program::new(&handler.code, about, concurrency)
+        .map_err(|reason| engine_error(handler, concurrency, reason))
+}
+
+/// Whether the handler could be served, as far as its code and this machine decide. An engine of the forking schedule
+/// has one guest.
+fn check_program(handler: &Handler, config: &ServerConfig) -> Result<(), BindError> {
+    let concurrency = match config.schedule {
+        Schedule::Forking => Concurrency {
+            wanted: 1,
+            may_be_less: false,
+        },
+        Schedule::Sync | Schedule::Threaded => concurrency(config),
+    };
+    Program::check(&handler.code, handler.limits(), concurrency)
         .map_err(|reason| engine_error(handler, concurrency, reason))
 }
 
@@ -239,13 +282,16 @@ fn engine_error(handler: &Handler, concurrency: Concurrency, reason: String) -> 
 /// How many requests are to run at once.
 fn concurrency(config: &ServerConfig) -> Concurrency {
     /// A tenth of what Linux's default of `vm.max_map_count` carries.
-    const DEFAULT: u32 = 1000;
-    let wanted = match config.schedule {
-        Schedule::Sync => Some(1),
-        Schedule::Threaded => config.limits.max_concurrency,
+    const THREADED: u32 = 1000;
+    /// Python's `max_children`.
+    const FORKING: u32 = 40;
+    let (wanted, default) = match config.schedule {
+        Schedule::Sync => (Some(1), 1),
+        Schedule::Threaded => (config.limits.max_concurrency, THREADED),
+        Schedule::Forking => (config.limits.max_concurrency, FORKING),
     };
     Concurrency {
-        wanted: wanted.unwrap_or(DEFAULT),
+        wanted: wanted.unwrap_or(default),
         may_be_less: wanted.is_none(),
     }
 }

@@ -17,6 +17,7 @@ use crate::address::{ClientAddress, ServerAddress};
 use crate::admission::waits;
 use crate::config::{Schedule, ServerConfig};
 use crate::error::ServeError;
+use crate::finish::Execution;
 use crate::hooks::{HookCaller, Hooks};
 use crate::listen::{Arrival, Listener, Source};
 use crate::shutdown::{Asked, Shutdown, ShutdownHandle};
@@ -186,7 +187,7 @@ impl Server {
                 self.intake.take(request).await;
                 Handled::Request
             }
-            () = after(self.config.timeout) => {
+            () = after(self.config.request_timeout()) => {
                 self.intake.hooks.handle_timeout();
                 Handled::Timeout
             }
@@ -267,6 +268,15 @@ impl Server {
     /// Waits until no request runs: what [`Server::server_close`] does, without its limit. Safe to cancel.
     pub async fn wait_for_requests(&self) {
         self.intake.scheduler.finished().await;
+    }
+
+    /// The processes that serve a request now: Python's `active_children`. None but under the forking schedule.
+    #[must_use]
+    pub fn active_children(&self) -> Vec<u32> {
+        match &self.intake.service.execution {
+            Execution::Here(_) => Vec::new(),
+            Execution::InChildren(zygote) => zygote.active_children(),
+        }
     }
 
     /// What was counted since the server was bound.

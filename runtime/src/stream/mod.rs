@@ -12,7 +12,7 @@ mod wfile;
 
 pub(crate) use connection::{Connection, Half};
 pub(crate) use rfile::Rfile;
-pub(crate) use socket::Socket;
+pub(crate) use socket::{ForeignStream, Socket};
 pub(crate) use state::{Overrun, Progress, Quota};
 pub(crate) use wfile::Wfile;
 

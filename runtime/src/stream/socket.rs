@@ -10,6 +10,7 @@ use rustix::net::{RecvFlags, SendFlags};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::address::Transport;
 use crate::watched::watch;
 
 /// A connection that an embedding program accepted by itself: TLS, one end of a test's pair.
@@ -28,7 +29,11 @@ pub(crate) enum Socket {
 ///
 /// It is registered with the async runtime when something has to be waited for, which a short request never
 /// does: what it wants to read has come by then, and what it writes has room.
-pub(crate) struct KernelSocket(Registration);
+pub(crate) struct KernelSocket {
+    registration: Registration,
+    /// Another process has it, too: closing it here ends nothing.
+    shared: bool,
+}
 
 enum Registration {
     None(OwnedFd),
@@ -39,14 +44,17 @@ enum Registration {
 
 impl From<OwnedFd> for KernelSocket {
     fn from(fd: OwnedFd) -> Self {
-        Self(Registration::None(fd))
+        Self {
+            registration: Registration::None(fd),
+            shared: false,
+        }
     }
 }
 
 impl KernelSocket {
     /// The descriptor, for what does not wait.
     fn fd(&self) -> io::Result<BorrowedFd<'_>> {
-        match &self.0 {
+        match &self.registration {
             Registration::None(fd) => Ok(fd.as_fd()),
             Registration::Failed => Err(io::ErrorKind::NotConnected.into()),
             Registration::Made(fd) => Ok(fd.as_fd()),
@@ -55,19 +63,20 @@ impl KernelSocket {
 
     /// The socket as the async runtime knows it.
     fn registered(&mut self) -> io::Result<&AsyncFd<OwnedFd>> {
-        if let Registration::None(_) = &self.0
-            && let Registration::None(fd) = std::mem::replace(&mut self.0, Registration::Failed)
+        if let Registration::None(_) = &self.registration
+            && let Registration::None(fd) =
+                std::mem::replace(&mut self.registration, Registration::Failed)
         {
-            self.0 = Registration::Made(watch(fd)?);
+            self.registration = Registration::Made(watch(fd)?);
         }
-        match &self.0 {
+        match &self.registration {
             Registration::Made(fd) => Ok(fd),
             Registration::None(_) | Registration::Failed => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
     fn poll_recv(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<u8>) -> Poll<io::Result<usize>> {
-        if let Registration::None(fd) = &self.0
+        if let Registration::None(fd) = &self.registration
             && let Some(done) = unless_blocked(recv(fd, buffer))
         {
             return Poll::Ready(done);
@@ -84,7 +93,7 @@ impl KernelSocket {
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if let Registration::None(fd) = &self.0
+        if let Registration::None(fd) = &self.registration
             && let Some(done) = unless_blocked(send(fd, bytes))
         {
             return Poll::Ready(done);
@@ -121,6 +130,34 @@ fn send(fd: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
 }
 
 impl Socket {
+    /// A connection that another process accepted, and may hold for a while yet.
+    pub(crate) fn handed_over(fd: OwnedFd, transport: Transport) -> Self {
+        let socket = KernelSocket {
+            registration: Registration::None(fd),
+            shared: true,
+        };
+        if transport.is_unix() {
+            Self::Unix(socket)
+        } else {
+            Self::Tcp(socket)
+        }
+    }
+
+    /// The descriptor, to be handed over; the socket itself if nobody else can have it.
+    pub(crate) fn into_descriptor(self) -> Result<OwnedFd, Self> {
+        match self {
+            Self::Tcp(KernelSocket {
+                registration: Registration::None(fd),
+                ..
+            })
+            | Self::Unix(KernelSocket {
+                registration: Registration::None(fd),
+                ..
+            }) => Ok(fd),
+            socket => Err(socket),
+        }
+    }
+
     /// Reads into the free room of `buffer`, of which there must be some; 0 at the end of the stream.
     pub(super) fn poll_recv(
         &mut self,
@@ -191,7 +228,10 @@ impl Socket {
 
     /// True if closing it ends its output properly; somebody else's stream may want to say goodbye.
     pub(super) fn ends_when_closed(&self) -> bool {
-        !matches!(self, Self::Foreign(_))
+        match self {
+            Self::Tcp(socket) | Self::Unix(socket) => !socket.shared,
+            Self::Foreign(_) => false,
+        }
     }
 }
 

@@ -1,0 +1,48 @@
+//! Flags of `runtime serve` about the processes of the forking schedule.
+
+use clap::Args;
+
+use crate::{Confine, Schedule, ServerConfig, WhenFull};
+
+/// A process for every request.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "The forking schedule")]
+pub(super) struct ForkingFlags {
+    /// Requests, and so processes, at once: another name of --max-concurrency [default: 40, as in Python]
+    ///
+    /// While there are as many, the next request waits in the kernel's queue until one of them has ended.
+    #[arg(long, value_name = "N", conflicts_with = "max-concurrency", value_parser = clap::value_parser!(u32).range(1..))]
+    max_children: Option<u32>,
+
+    /// The wall that the kernel builds around each process: best-effort (say what this kernel lacks), strict
+    /// (do not start if it lacks anything) or off
+    #[arg(long, value_name = "best-effort|strict|off")]
+    confine: Option<Confine>,
+}
+
+impl ForkingFlags {
+    /// Whether these flags fit the others.
+    pub(super) fn check(
+        &self,
+        schedule: Schedule,
+        when_full: Option<WhenFull>,
+    ) -> Result<(), String> {
+        let alone = |flag| Err(format!("{flag} is for --schedule forking"));
+        match (schedule, self.max_children, self.confine) {
+            (Schedule::Forking, ..) if when_full == Some(WhenFull::Refuse) => Err(
+                "--when-full refuse: under --schedule forking requests wait, as in Python"
+                    .to_owned(),
+            ),
+            (Schedule::Forking, ..) | (_, None, None) => Ok(()),
+            (_, Some(_), _) => alone("--max-children"),
+            (_, None, Some(_)) => alone("--confine"),
+        }
+    }
+
+    pub(super) fn apply(&self, config: &mut ServerConfig) {
+        if self.max_children.is_some() {
+            config.limits.max_concurrency = self.max_children;
+        }
+        config.confine = self.confine.unwrap_or(config.confine);
+    }
+}

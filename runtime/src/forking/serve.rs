@@ -1,0 +1,327 @@
+//! The server's side of one request that a child serves: the order, the answers to its questions, its report.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::Arc;
+
+use nix::sys::signal::Signal;
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::oneshot;
+
+use super::children::Running;
+use super::keeper::Living;
+use super::message::{Answer, Ended, FromChild, Order, Question, Status, ToChild};
+use super::pump::Pump;
+use super::seqpacket::{pair, receive, send};
+use super::{Hands, Zygote};
+use crate::address::{ClientAddress, Endpoint};
+use crate::execute::Executed;
+use crate::listen::Packet;
+use crate::outcome::Outcome;
+use crate::output::{Lines, Print as _};
+use crate::replies::{NotSent, Replies};
+use crate::stream::Socket;
+use crate::text::harmless;
+use crate::watched::watch;
+
+/// How a child's request ended.
+pub(crate) struct Served {
+    pub(crate) executed: Executed,
+    /// Bytes of the connection, in and out.
+    pub(crate) moved: (u64, u64),
+    /// The child, if it is still there.
+    pub(crate) leaving: Option<Leaving>,
+}
+
+/// A child that has reported, and may still be polite to its client.
+pub(crate) struct Leaving(Conversation);
+
+impl Leaving {
+    /// Waits until the child has gone.
+    pub(crate) async fn gone(mut self) {
+        while self.0.hear().await.is_some() {}
+        self.0.over = true;
+        self.0.adopt();
+    }
+}
+
+/// A channel to a child, and who forked it. Dropping it ends the child.
+struct Conversation {
+    channel: AsyncFd<OwnedFd>,
+    zygote: Arc<Living>,
+    request: u64,
+    running: Option<Running>,
+    /// The child is gone, or was never there.
+    over: bool,
+}
+
+/// What became of a request in one zygote's hands.
+enum Tried {
+    Ended(Ended, Leaving),
+    /// The child is gone, and said nothing of the request's end.
+    Lost(Status),
+    /// So it is, and so is its zygote, which would know why.
+    Orphaned,
+    /// The zygote died before it forked.
+    NotBegun,
+}
+
+impl Zygote {
+    /// Has a child serve a connection.
+    pub(crate) async fn serve_stream(
+        &self,
+        request: u64,
+        client_address: &ClientAddress,
+        socket: Socket,
+        pid: &mut Option<u32>,
+    ) -> Served {
+        match handed_over(socket) {
+            Ok((hands, None)) => self.serve(request, client_address, hands, pid).await,
+            Ok((hands, Some(pump))) => {
+                let served = self.serve(request, client_address, hands, pid);
+                pump.beside(served).await
+            }
+            Err(error) => Served::badly(Outcome::Host(format!("cannot hand over: {error}"))),
+        }
+    }
+
+    /// Has a child serve a packet.
+    pub(crate) async fn serve_packet(
+        &self,
+        request: u64,
+        client_address: &ClientAddress,
+        packet: Packet,
+        replies: Arc<Replies>,
+        pid: &mut Option<u32>,
+    ) -> Served {
+        let hands = Hands::Packet { packet, replies };
+        self.serve(request, client_address, hands, pid).await
+    }
+
+    /// Has a child serve a request; `pid` is its number as soon as it has one. Dropping the future ends the child.
+    ///
+    /// A zygote that dies before it has forked for the request is no matter: the next one will.
+    async fn serve(
+        &self,
+        request: u64,
+        client_address: &ClientAddress,
+        mut hands: Hands,
+        pid: &mut Option<u32>,
+    ) -> Served {
+        let order = ToChild::Order(Order {
+            request,
+            client_address: client_address.clone(),
+            work: hands.work(),
+        });
+        let mut dead = None;
+        loop {
+            let zygote = self.keeper.living(dead.as_ref()).await;
+            let tried = self.try_serve(&zygote, request, &order, client_address, &mut hands, pid);
+            match tried.await {
+                Ok(Tried::Ended(ended, leaving)) => return Served::well(ended, leaving),
+                Ok(Tried::Lost(status)) => return Served::badly(lost(status)),
+                Ok(Tried::Orphaned) => {
+                    let unknown = "a signal that nobody saw, with its zygote".to_owned();
+                    return Served::badly(Outcome::Killed(unknown));
+                }
+                Ok(Tried::NotBegun) => dead = Some(zygote),
+                Err(error) => {
+                    return Served::badly(Outcome::Host(format!("cannot hand over: {error}")));
+                }
+            }
+        }
+    }
+
+    async fn try_serve(
+        &self,
+        zygote: &Arc<Living>,
+        request: u64,
+        order: &ToChild,
+        client: &ClientAddress,
+        hands: &mut Hands,
+        pid: &mut Option<u32>,
+    ) -> io::Result<Tried> {
+        let (ours, theirs) = pair()?;
+        send(&ours, order, &[])?;
+        let status = {
+            let mut files = vec![theirs.as_fd()];
+            files.extend(hands.connection());
+            match zygote.serve(request, &files).await {
+                Ok(status) => status,
+                Err(_) => return Ok(Tried::NotBegun),
+            }
+        };
+        drop(theirs);
+        let mut conversation = Conversation {
+            channel: watch(ours)?,
+            zygote: Arc::clone(zygote),
+            request,
+            running: None,
+            over: false,
+        };
+        while let Some(message) = conversation.hear().await {
+            match message {
+                FromChild::Begun { pid: number } => {
+                    *pid = Some(number);
+                    conversation.running = Some(self.children.running(number));
+                    hands.taken();
+                }
+                FromChild::Print { lines, text } => self.print(request, lines, &text),
+                FromChild::Question { number, question } => {
+                    let answer = self.answer(question, client, hands).await;
+                    conversation.tell(&ToChild::Answer { number, answer }).await;
+                }
+                FromChild::Ended(ended) => return Ok(Tried::Ended(ended, Leaving(conversation))),
+            }
+        }
+        Ok(conversation.lost(status).await)
+    }
+
+    async fn answer(&self, question: Question, client: &ClientAddress, hands: &Hands) -> Answer {
+        match (question, hands) {
+            (Question::Send { bytes, to }, Hands::Packet { replies, .. }) => {
+                Answer::Sent(if self.may_send(&to, client) {
+                    replies.send(bytes, &to).await
+                } else {
+                    Err(NotSent::Denied)
+                })
+            }
+            (Question::Send { .. }, Hands::Connection { .. }) => {
+                Answer::Sent(Err(NotSent::NotConnected))
+            }
+            (Question::LookUp { name }, _) => Answer::LookedUp(self.look_up(&name).await),
+        }
+    }
+
+    /// Asked here, too: a child is not trusted.
+    fn may_send(&self, to: &Endpoint, client: &ClientAddress) -> bool {
+        let granted = |to| self.grants.may_send_to(to);
+        *to == client.endpoint || to.ip().is_some_and(granted)
+    }
+
+    async fn look_up(&self, name: &str) -> Option<Vec<IpAddr>> {
+        if !self.grants.may_look_up(name) {
+            return None;
+        }
+        let found = tokio::net::lookup_host((name, 0)).await.ok()?;
+        Some(found.map(|address| address.ip().to_canonical()).collect())
+    }
+
+    /// Prints a line of a handler's, whatever its child says that it is.
+    fn print(&self, request: u64, lines: Lines, text: &str) {
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        let mark = match lines {
+            Lines::Out => String::new(),
+            Lines::Err => format!("{}[{request}]: ", harmless(self.handler_name.as_bytes())),
+        };
+        let text = text.strip_prefix(&mark).unwrap_or(text);
+        let text = harmless(text.as_bytes());
+        self.output.print(lines, format!("{mark}{text}\n"));
+    }
+}
+
+impl Served {
+    fn well(ended: Ended, leaving: Leaving) -> Self {
+        Self {
+            executed: Executed {
+                outcome: ended.outcome,
+                peak_memory: ended.peak_memory,
+                denied: ended.denied.map(|what| harmless(what.as_bytes())),
+            },
+            moved: (ended.bytes_in, ended.bytes_out),
+            leaving: Some(leaving),
+        }
+    }
+
+    fn badly(outcome: Outcome) -> Self {
+        Self {
+            executed: Executed::not(outcome),
+            moved: (0, 0),
+            leaving: None,
+        }
+    }
+}
+
+impl Conversation {
+    /// What the child says next; none if it is gone, or talks nonsense.
+    async fn hear(&mut self) -> Option<FromChild> {
+        let received = self.channel.async_io(Interest::READABLE, receive).await;
+        Some(received.ok()??.message)
+    }
+
+    /// A child that is gone hears nothing, which is noticed next.
+    async fn tell(&self, message: &ToChild) {
+        let tell = |channel: &OwnedFd| send(channel, message, &[]);
+        drop(self.channel.async_io(Interest::WRITABLE, tell).await);
+    }
+
+    /// Waits for a child that has lost its zygote, if that is for this process to do: the first one of a container
+    /// inherits all orphans.
+    fn adopt(&self) {
+        if let Some(running) = &self.running
+            && std::process::id() == 1
+            && self.zygote.is_dead()
+        {
+            let pid = Pid::from_raw(running.pid().cast_signed());
+            drop(tokio::task::spawn_blocking(move || waitpid(pid, None)));
+        }
+    }
+
+    /// How a child ended that said nothing of it.
+    async fn lost(mut self, status: oneshot::Receiver<Status>) -> Tried {
+        // Its zygote tells by itself only how a child ended that did not end well.
+        self.zygote.kill(self.request);
+        self.over = true;
+        let status = status.await;
+        self.adopt();
+        match status {
+            Ok(status) => Tried::Lost(status),
+            Err(_) if self.running.is_some() => Tried::Orphaned,
+            Err(_) => Tried::NotBegun,
+        }
+    }
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        self.zygote.forget(self.request);
+        if !self.over {
+            self.zygote.kill(self.request);
+        }
+    }
+}
+
+/// A connection as a child can have it; with a pump, if it is one that only this process can have.
+fn handed_over(socket: Socket) -> io::Result<(Hands, Option<Pump>)> {
+    let tcp = matches!(socket, Socket::Tcp(_));
+    let (socket, pump) = match socket.into_descriptor() {
+        Ok(socket) => (socket, None),
+        Err(foreign) => {
+            let (theirs, pump) = Pump::new(foreign)?;
+            (theirs, Some(pump))
+        }
+    };
+    let socket = Some(socket);
+    Ok((Hands::Connection { socket, tcp }, pump))
+}
+
+/// What it means that a child ended so.
+fn lost(status: Status) -> Outcome {
+    match status {
+        Status::Killed(number) => Outcome::Killed(match Signal::try_from(number) {
+            Ok(signal) => signal.as_str().to_owned(),
+            Err(_) => format!("signal {number}"),
+        }),
+        Status::NotForked(number) => {
+            let error = io::Error::from_raw_os_error(number);
+            Outcome::Host(format!("cannot fork: {error}"))
+        }
+        Status::Exited(code) => Outcome::Host(format!(
+            "the request's process ended early, with status {code}"
+        )),
+    }
+}
