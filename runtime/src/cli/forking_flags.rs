@@ -15,7 +15,7 @@ pub(super) struct ForkingFlags {
     max_children: Option<u32>,
 
     /// The wall that the kernel builds around each process: best-effort (say what this kernel lacks), strict
-    /// (do not start if it lacks anything) or off
+    /// (do not start if it lacks anything) or off [default: best-effort]
     #[arg(long, value_name = "best-effort|strict|off")]
     confine: Option<Confine>,
 }

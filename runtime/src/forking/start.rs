@@ -41,7 +41,8 @@ pub(super) struct Started {
 ///
 /// Under [`Schedule::Forking`](crate::Schedule::Forking) a server starts its own program anew, to be the small process
 /// without threads that forks for each request. So a program that embeds such a server calls this first in its
-/// `main`, before anything that a second process should not do:
+/// `main`, before anything that a second process should not do, and before there are threads, which a process that
+/// forks must not have: not below `#[tokio::main]`, but in a `main` that calls it.
 ///
 /// ```
 /// runtime::zygote();

@@ -1,7 +1,7 @@
 //! A zygote: a small process without threads, which has the handler's compiled code and forks for each request.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::panic::set_hook;
@@ -147,6 +147,13 @@ struct Prepared {
 ///
 /// The error says what is wrong.
 fn prepare(setup: &Setup, descriptors: Vec<OwnedFd>, home: &Arc<Home>) -> Result<Prepared, String> {
+    if fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() > 1) {
+        return Err(
+            "the zygote has threads: call runtime::zygote() in main itself, before anything starts one (not below \
+             #[tokio::main])"
+                .to_owned(),
+        );
+    }
     if setup.version != Setup::VERSION {
         return Err(format!(
             "the zygote is a runtime {}, and its server one of version {}: they must be the same",
