@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use tests::{Address, Client, Footprint, Serve, Server, TRANSPORTS, guest};
+use tests::{Address, Client, Footprint, SCHEDULES, Serve, Server, TRANSPORTS, guest};
 
 /// Where the honest client comes from.
 const HONEST: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -163,7 +163,7 @@ const STAGES: [(&str, &[u8], usize); 7] = [
 
 #[test]
 fn a_reset_at_any_stage_harms_nobody() {
-    for schedule in ["sync", "threaded"] {
+    for schedule in SCHEDULES {
         let besieged = Besieged::new("tcp", &["--schedule", schedule, "--idle-limit", "5s"]);
         for (_, request, answer) in STAGES {
             for _ in 0..20 {
@@ -267,7 +267,7 @@ const AT_A_TIME: usize = 50;
 
 #[test]
 fn a_flood_of_packets_from_many_sources_leaves_room_for_another() {
-    for schedule in ["sync", "threaded"] {
+    for schedule in SCHEDULES {
         let besieged = Besieged::new("udp", &["--schedule", schedule, "--access-log", "none"]);
         let mut sources: Vec<Client> = (0..200)
             .map(|source| Client::connect_from(Ipv4Addr::new(127, 6, 0, source), &besieged.address))
@@ -295,7 +295,7 @@ fn a_flood_of_packets_from_many_sources_leaves_room_for_another() {
 
 #[test]
 fn packets_of_every_length_harm_nobody() {
-    for schedule in ["sync", "threaded"] {
+    for schedule in SCHEDULES {
         let besieged = Besieged::new("udp", &["--schedule", schedule, "--access-log", "none"]);
         let mut client = besieged.hostile();
         // One of 64 KiB fills the kernel's buffer by a third.

@@ -1,7 +1,7 @@
 //! Signals, draining, a number of requests: how a server ends.
 
 use rustix::process::Signal;
-use tests::{Serve, Server, TRANSPORTS, guest};
+use tests::{SCHEDULES, Serve, Server, TRANSPORTS, guest};
 
 fn serve() -> Serve {
     Serve::new(guest("misbehave"))
@@ -34,7 +34,7 @@ fn both_signals_end_a_server_with_0() {
 
 #[test]
 fn a_running_request_is_finished_after_the_signal() {
-    for schedule in ["sync", "threaded"] {
+    for schedule in SCHEDULES {
         let server = serve().args(["--schedule", schedule]).start();
         let mut client = in_mid_request(&server);
         server.signal(Signal::TERM);
@@ -58,7 +58,7 @@ fn a_packet_that_was_taken_before_the_signal_is_answered() {
 
 #[test]
 fn a_drain_that_takes_too_long_is_cut_short_with_3() {
-    for schedule in ["sync", "threaded"] {
+    for schedule in SCHEDULES {
         let arguments = ["--drain-timeout", "200ms", "--schedule", schedule];
         let server = serve().args(arguments).start();
         let mut client = in_mid_request(&server);
@@ -71,7 +71,7 @@ fn a_drain_that_takes_too_long_is_cut_short_with_3() {
 
 #[test]
 fn a_spinning_request_does_not_keep_a_cut_short_drain() {
-    for schedule in ["sync", "threaded"] {
+    for schedule in SCHEDULES {
         let arguments = [
             "--drain-timeout",
             "100ms",
@@ -95,7 +95,7 @@ fn a_spinning_request_does_not_keep_a_cut_short_drain() {
 
 #[test]
 fn a_second_signal_stops_now_with_3() {
-    for schedule in ["sync", "threaded"] {
+    for schedule in SCHEDULES {
         let arguments = ["--drain-timeout", "1h", "--schedule", schedule];
         let server = serve().args(arguments).start();
         let _client = in_mid_request(&server);
@@ -119,7 +119,7 @@ fn a_hangup_and_a_broken_pipe_are_ignored() {
 #[test]
 fn a_number_of_requests_and_then_the_end() {
     for transport in TRANSPORTS {
-        for schedule in ["sync", "threaded"] {
+        for schedule in SCHEDULES {
             let folder = tempfile::tempdir().expect("a folder");
             let arguments = ["--requests", "3", "--schedule", schedule];
             let server = serve().on(transport, folder.path()).args(arguments).start();

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use tests::{Serve, Server, command_output, example, run_with_input, tool};
+use tests::{SCHEDULES, Serve, Server, command_output, example, run_with_input, tool};
 
 /// Connects, sends a line in two pieces, and prints what one read gives.
 const TCP: &str = r#"
@@ -71,7 +71,7 @@ fn python(program: &str, server: &Server, arguments: &[&str]) -> Option<String> 
 #[test]
 fn the_documentations_tcp_client() {
     for handler in ["upper", "upper-line", "upper-loop"] {
-        for schedule in ["sync", "threaded"] {
+        for schedule in SCHEDULES {
             let server = Serve::new(example(handler))
                 .args(["--schedule", schedule])
                 .start();
@@ -90,7 +90,7 @@ fn the_documentations_tcp_client() {
 #[test]
 fn the_documentations_udp_client() {
     for handler in ["upper", "upper-line"] {
-        for schedule in ["sync", "threaded"] {
+        for schedule in SCHEDULES {
             let arguments = ["--schedule", schedule, "--proto", "udp"];
             let server = Serve::new(example(handler)).args(arguments).start();
             let Some(said) = python(UDP, &server, &["hello world", "with UDP"]) else {

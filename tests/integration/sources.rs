@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Instant;
 
-use tests::{Client, PATIENCE, Serve, Server, guest, refused, tool};
+use tests::{Client, PATIENCE, SCHEDULES, Serve, Server, guest, refused, tool};
 
 fn serve(transport: &str, arguments: &[&str]) -> Server {
     let serve = Serve::new(guest("misbehave")).args(["--proto", transport]);
@@ -66,7 +66,7 @@ fn a_source_has_no_more_running_than_it_may_and_others_are_served() {
 
 #[test]
 fn a_source_is_refused_above_its_rate_and_others_are_served() {
-    for schedule in ["sync", "threaded"] {
+    for schedule in SCHEDULES {
         let limits = ["--max-rate-per-source", "1", "--schedule", schedule];
         let server = serve("tcp", &limits);
         assert!(is_served(client(&server, 2)), "{server}");
