@@ -75,7 +75,7 @@ impl Linger {
     /// The most bytes that are read for politeness.
     const BYTES: usize = 64 * 1024;
     /// The longest time that it takes.
-    const TIME: Duration = Duration::from_secs(1);
+    pub(crate) const TIME: Duration = Duration::from_secs(1);
 
     /// Reads until the client has ended its stream, or the bounds are reached; then closes.
     pub(crate) async fn close(self) {

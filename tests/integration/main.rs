@@ -9,6 +9,7 @@ mod conduct; // clients that reset, half-close, say nothing, send too much or re
 mod endurance; // what a server must survive
 mod examples; // the examples, asked by clients of the tutorials' kinds
 mod failures; // each way in which a handler can end, and the good request after it
+mod forking; // a process for every request, and a second wall around it
 mod grants; // what an operator grants, and what is refused beside it
 mod hostile_clients; // slow, rude and flooding clients, and the honest ones beside them
 mod inspect; // what a handler asks for, told before anything is served

@@ -1,4 +1,4 @@
-//! What a server's process holds of the system, as `/proc` tells.
+//! What a process holds of the system, as `/proc` tells.
 
 use std::fs;
 use std::thread::yield_now;
@@ -25,21 +25,7 @@ impl Server {
     /// If it does not run.
     #[must_use]
     pub fn footprint(&self) -> Footprint {
-        let folder = format!("/proc/{}", self.pid());
-        let status = fs::read_to_string(format!("{folder}/status")).expect("it runs");
-        let number = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let word = line.and_then(|line| line.split_whitespace().next());
-            let number = word.and_then(|word| word.parse::<u64>().ok());
-            number.unwrap_or_else(|| panic!("no {name} in {status}"))
-        };
-        Footprint {
-            descriptors: fs::read_dir(format!("{folder}/fd"))
-                .expect("it runs")
-                .count(),
-            threads: number("Threads:"),
-            memory: number("RssAnon:") * 1024,
-        }
+        footprint(self.pid())
     }
 
     /// Waits until it holds no more than `before`, but for `slack` bytes of memory: what a request had is
@@ -61,5 +47,23 @@ impl Server {
             );
             yield_now();
         }
+    }
+}
+
+pub(crate) fn footprint(pid: u32) -> Footprint {
+    let folder = format!("/proc/{pid}");
+    let status = fs::read_to_string(format!("{folder}/status")).expect("it runs");
+    let number = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let word = line.and_then(|line| line.split_whitespace().next());
+        let number = word.and_then(|word| word.parse::<u64>().ok());
+        number.unwrap_or_else(|| panic!("no {name} in {status}"))
+    };
+    Footprint {
+        descriptors: fs::read_dir(format!("{folder}/fd"))
+            .expect("it runs")
+            .count(),
+        threads: number("Threads:"),
+        memory: number("RssAnon:") * 1024,
     }
 }

@@ -1,7 +1,7 @@
 //! What the integration tests stand on.
 //!
 //! `guests` builds handlers, `server` runs the command `runtime`, `clients` talk to it over every transport,
-//! `footprint` is what it holds of the system, `tools` looks for programs that a test runs beside it. Nothing here
+//! `footprint` is what it holds of the system, `processes` are its own and others, `tools` looks for programs that a test runs beside it. Nothing here
 //! sleeps: everything waits for an event, for half a minute at most.
 
 mod c_guest;
@@ -9,6 +9,7 @@ mod clients;
 mod footprint;
 mod guests;
 mod output;
+mod processes;
 mod server;
 mod tools;
 
@@ -18,6 +19,7 @@ pub use c_guest::c_guest;
 pub use clients::{Address, Client};
 pub use footprint::Footprint;
 pub use guests::{cache_folder, cleared, example, guest, root, target_folder};
+pub use processes::{Process, until};
 pub use server::{Ended, Serve, Server, command, embedded, refused};
 pub use tools::{command_output, run_with_input, tool};
 

@@ -3,11 +3,12 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::clients::{Address, Client};
 use crate::output::Lines;
@@ -159,6 +160,25 @@ impl Serve {
         self
     }
 
+    /// In a process group of its own, as a shell starts what it runs.
+    #[must_use]
+    pub fn in_a_group(mut self) -> Self {
+        self.command.process_group(0);
+        self
+    }
+
+    /// Started by somebody who does not want to hear of its own children. What else is told of its environment is
+    /// told before.
+    #[must_use]
+    pub fn ignoring_children(mut self) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "trap '' CHLD; exec \"$0\" \"$@\""]);
+        shell.arg(self.command.get_program());
+        shell.args(self.command.get_args()).current_dir(root());
+        self.command = shell;
+        self
+    }
+
     /// With an open descriptor as its standard input: `fd:0`.
     #[must_use]
     pub fn stdin(mut self, descriptor: OwnedFd) -> Self {
@@ -307,6 +327,12 @@ impl Server {
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("the server still runs");
+    }
+
+    /// Sends a signal to it and all of its process group, as a terminal does. It must have been started
+    /// [in a group](Serve::in_a_group).
+    pub fn signal_group(&self, signal: Signal) {
+        kill_process_group(Pid::from_child(&self.child), signal).expect("the server still runs");
     }
 
     /// Asks it to end, and waits until it has.

@@ -4,20 +4,34 @@
 use std::error::Error;
 use std::net::SocketAddr;
 
-use runtime::{Handler, Limits, Server, ServerConfig};
+use runtime::{Handler, Limits, Schedule, Server, ServerConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+fn main() -> Result<(), Box<dyn Error>> {
+    // First of all: under the forking schedule, the server starts this program anew.
+    runtime::zygote();
+    serve()
+}
+
 #[tokio::main]
 #[expect(clippy::print_stdout, reason = "a program that shows what it does")]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let component = std::env::args().nth(1).ok_or("say where upper.wasm is")?;
+async fn serve() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let component = arguments.next().ok_or("say where upper.wasm is")?;
     let handler = Handler::load(component, Limits::default())?;
+    let schedule = match arguments.next() {
+        Some(word) => word.parse()?,
+        None => Schedule::default(),
+    };
 
     // Port 0 means: any free port.
     let server = Server::bind(
         &"tcp://127.0.0.1:0".parse()?,
-        ServerConfig::default(),
+        ServerConfig {
+            schedule,
+            ..ServerConfig::default()
+        },
         &handler,
     )?;
     let address = server

@@ -12,7 +12,14 @@ use super::arguments::int;
 
 /// Memory of which no new part is ever code: compiled code was loaded before.
 pub(super) const MEMORY: &[Call] = &[
-    Call::only(SYS_mmap, &[&[Bits(2, int(PROT_EXEC), 0)]]),
+    // What is shared, or grows by itself, no limit of memory counts.
+    Call::only(
+        SYS_mmap,
+        &[&[
+            Bits(2, int(PROT_EXEC), 0),
+            Bits(3, int(MAP_TYPE | MAP_GROWSDOWN), int(MAP_PRIVATE)),
+        ]],
+    ),
     Call::only(SYS_mprotect, &[&[Bits(2, int(PROT_EXEC), 0)]]),
     Call::any(SYS_munmap),
     Call::any(SYS_mremap), // The allocator: large vectors that grow.
@@ -167,6 +174,7 @@ pub(super) const NOT_IN_A_CHILD: &[Call] = &[
     Call::any(SYS_wait4),
     Call::any(SYS_waitid),
     Call::any(SYS_recvmsg),
+    Call::any(SYS_timer_create),
     Call::any(SYS_kill),
     Call::any(SYS_prlimit64),
     Call::any(SYS_seccomp),

@@ -5,10 +5,11 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::runtime::Builder;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::fork::{exit_now, start_clock};
 use super::home::Home;
@@ -46,8 +47,9 @@ impl Child {
     }
 
     fn run(self) -> io::Result<Infallible> {
-        self.wall.confine().map_err(io::Error::other)?;
+        // Before the wall, behind which no timer is made: there are so many for each user, and no more.
         let _clock = start_clock()?;
+        self.wall.confine().map_err(io::Error::other)?;
         let runtime = Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -81,8 +83,18 @@ impl Child {
             () = finish(&executor, &home, order, connection) => {}
             // The server is gone, or wants no more of this request.
             () = home.listen() => {}
+            () = beat(&home) => {}
         }
         Ok(())
+    }
+}
+
+/// Shows the server, as long as there is something to wait for, that this process has not come to a stand.
+async fn beat(home: &Home) {
+    const PAUSE: Duration = Duration::from_secs(1);
+    loop {
+        sleep(PAUSE).await;
+        home.tell(&FromChild::Beat);
     }
 }
 

@@ -31,12 +31,6 @@ impl Children {
     }
 }
 
-impl Running {
-    pub(super) fn pid(&self) -> u32 {
-        self.pid
-    }
-}
-
 impl Drop for Running {
     fn drop(&mut self) {
         self.children.lock().remove(&self.pid);

@@ -39,6 +39,33 @@ pub(super) fn fork() -> io::Result<Option<Pid>> {
     }
 }
 
+/// Closes all that this process was started with, but for the standard streams: what a program leaves open for those
+/// that it starts is nobody's in here. To be called before anything is opened.
+///
+/// # Errors
+///
+/// As close_range(2).
+pub(super) fn close_inherited() -> io::Result<()> {
+    const FIRST: u32 = 3;
+    // SAFETY: nothing in this process has opened a descriptor yet.
+    match unsafe { nix::libc::close_range(FIRST, u32::MAX, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Makes this process hear of its children's ends, whatever whoever started it thinks of its own.
+///
+/// # Errors
+///
+/// As sigaction(2).
+pub(super) fn hear_of_children() -> io::Result<()> {
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    // SAFETY: there is no handler.
+    unsafe { sigaction(Signal::SIGCHLD, &default) }?;
+    Ok(())
+}
+
 /// Ends a forked child, without what the ordinary end of a program does: it is the zygote's to do.
 pub(super) fn exit_now(status: i32) -> ! {
     // SAFETY: nothing of this process is used any more.

@@ -35,11 +35,10 @@ impl Home {
         Ok(())
     }
 
-    /// Tells something. A server that is gone is noticed by who listens.
-    pub(super) fn tell(&self, message: &FromChild) {
-        if let Some(channel) = self.channel.get() {
-            drop(send_waiting(channel.get_ref(), message, &[]));
-        }
+    /// Tells something; false if that is not possible. A server that is gone is noticed by who listens.
+    pub(super) fn tell(&self, message: &FromChild) -> bool {
+        let channel = self.channel.get();
+        channel.is_some_and(|channel| send_waiting(channel.get_ref(), message, &[]).is_ok())
     }
 
     /// What there is to do; none if the server is gone.
@@ -74,7 +73,10 @@ impl Home {
         let number = self.asked.fetch_add(1, Relaxed);
         let (sender, answer) = oneshot::channel();
         self.lock().insert(number, sender);
-        self.tell(&FromChild::Question { number, question });
+        if !self.tell(&FromChild::Question { number, question }) {
+            self.lock().remove(&number);
+            return None;
+        }
         answer.await.ok()
     }
 
@@ -91,8 +93,13 @@ impl Print for Home {
 
 impl Replier for Home {
     fn send(&self, bytes: Vec<u8>, to: &Endpoint) -> Sending<'_> {
+        /// The longest datagram there is, headers included.
+        const LONGEST: usize = 65_535;
         let to = to.clone();
         Box::pin(async move {
+            if bytes.len() > LONGEST {
+                return Err(NotSent::TooLong);
+            }
             match self.ask(Question::Send { bytes, to }).await {
                 Some(Answer::Sent(sent)) => sent,
                 Some(Answer::LookedUp(_)) | None => Err(NotSent::Other),

@@ -6,12 +6,14 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
 use tokio::sync::{oneshot, watch};
 
 use super::message::{FromZygote, Status, ToZygote};
-use super::seqpacket::{receive_waiting, send, wait_for_room};
+use super::seqpacket::{receive_waiting, send, send_waiting, wait_for_room};
 use super::start::{Recipe, Started};
 
 /// A living zygote, as long as there is a server. When it dies, the requests that it had not forked for are given to
@@ -91,10 +93,16 @@ impl Shared {
     fn keep(&self, recipe: &Recipe, first: Started) {
         let mut started = Some(first);
         while !self.closing.load(SeqCst) {
+            let since = Instant::now();
             match started.take().map_or_else(|| recipe.start(), Ok) {
                 Ok(Started {
                     process, control, ..
-                }) => self.listen(process, control),
+                }) => {
+                    self.listen(process, control);
+                    if since.elapsed() < Self::PAUSE && !self.closing.load(SeqCst) {
+                        std::thread::park_timeout(Self::PAUSE);
+                    }
+                }
                 Err(reason) => {
                     tracing::error!("no zygote: {reason}; trying again until it works");
                     std::thread::park_timeout(Self::PAUSE);
@@ -132,10 +140,20 @@ impl Shared {
             drop(process.kill());
         }
         let ended = process.wait();
+        adopt(process.id());
         if !self.closing.load(SeqCst) {
             let how = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
             tracing::error!("the zygote died ({how}): starting another");
         }
+    }
+}
+
+/// Waits for the children that a zygote left behind, if that is for this process to do: the first one of a container
+/// inherits all orphans, and those of a zygote are a group of their own.
+fn adopt(zygote: u32) {
+    if std::process::id() == 1 {
+        let group = Pid::from_raw(-zygote.cast_signed());
+        std::thread::spawn(move || while waitpid(group, None).is_ok() {});
     }
 }
 
@@ -153,6 +171,11 @@ impl Living {
     ) -> io::Result<oneshot::Receiver<Status>> {
         let (sender, status) = oneshot::channel();
         self.lock().insert(request, sender);
+        if self.is_dead() {
+            // Nobody would drop what was just inserted.
+            self.forget(request);
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         loop {
             match send(&self.control, &ToZygote::Serve { request }, descriptors) {
                 Ok(()) => return Ok(status),
@@ -179,7 +202,7 @@ impl Living {
     }
 
     /// True if its children have lost it.
-    pub(super) fn is_dead(&self) -> bool {
+    fn is_dead(&self) -> bool {
         self.dead.load(SeqCst)
     }
 
@@ -188,10 +211,15 @@ impl Living {
         self.lock().remove(&request);
     }
 
-    /// Ends the child of a request.
-    pub(super) fn kill(&self, request: u64) {
-        // A zygote that does not hear is dead, and the child will notice that its server is gone.
-        drop(send(&self.control, &ToZygote::Kill { request }, &[]));
+    /// Ends the child of a request. Of a zygote that is dead, the child itself notices that nobody listens.
+    pub(super) fn kill(self: &Arc<Self>, request: u64) {
+        let kill = ToZygote::Kill { request };
+        if let Err(error) = send(&self.control, &kill, &[])
+            && error.kind() == io::ErrorKind::WouldBlock
+        {
+            let living = Arc::clone(self);
+            std::thread::spawn(move || send_waiting(&living.control, &kill, &[]));
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<Status>>> {

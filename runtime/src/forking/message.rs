@@ -192,6 +192,8 @@ pub(super) enum FromChild {
     Begun {
         pid: u32,
     },
+    /// It has not come to a stand.
+    Beat,
     /// Whole lines that the handler printed.
     Print {
         lines: Lines,

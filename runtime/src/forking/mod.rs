@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::address::ServerAddress;
-use crate::config::Confine;
+use crate::config::{Confine, Limits};
 use crate::grants::Grants;
 use crate::handler::Handler;
 use crate::listen::Packet;
@@ -49,6 +49,7 @@ pub(crate) struct Zygote {
     keeper: Keeper,
     children: Children,
     handler_name: String,
+    limits: Limits,
     grants: Arc<Grants>,
     output: Arc<Output>,
 }
@@ -99,6 +100,7 @@ impl Zygote {
             keeper: Keeper::start(recipe)?,
             children: Children::default(),
             handler_name: handler.name().to_owned(),
+            limits: *handler.limits(),
             grants: Arc::clone(grants),
             output: Output::shared(),
         })

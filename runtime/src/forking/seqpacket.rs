@@ -4,6 +4,7 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{
@@ -138,11 +139,30 @@ pub(super) fn receive_waiting<M: DeserializeOwned>(
     loop {
         match receive(socket) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                wait_for(socket, PollFlags::IN)?;
+                wait_for(socket, PollFlags::IN, None)?;
             }
             received => return received,
         }
     }
+}
+
+/// The same, and waits for the first message no longer than `patience`.
+///
+/// # Errors
+///
+/// As [`receive`]; `WouldBlock` if none has come.
+pub(super) fn receive_within<M: DeserializeOwned>(
+    socket: &OwnedFd,
+    patience: Duration,
+) -> io::Result<Option<Received<M>>> {
+    wait_for(socket, PollFlags::IN, Some(patience))?;
+    receive(socket)
+}
+
+/// True if nobody is at the other end any more.
+pub(super) fn has_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | NotConnected)
 }
 
 /// Waits until there may be room for a message.
@@ -151,12 +171,13 @@ pub(super) fn receive_waiting<M: DeserializeOwned>(
 ///
 /// As poll(2).
 pub(super) fn wait_for_room(socket: &OwnedFd) -> io::Result<()> {
-    wait_for(socket, PollFlags::OUT)
+    wait_for(socket, PollFlags::OUT, None)
 }
 
-fn wait_for(socket: &OwnedFd, events: PollFlags) -> io::Result<()> {
+fn wait_for(socket: &OwnedFd, events: PollFlags, patience: Option<Duration>) -> io::Result<()> {
+    let patience = patience.and_then(|patience| patience.try_into().ok());
     let mut sockets = [PollFd::new(socket, events)];
-    match poll(&mut sockets, None) {
+    match poll(&mut sockets, patience.as_ref()) {
         Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
     }

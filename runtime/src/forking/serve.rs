@@ -3,20 +3,21 @@
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use nix::sys::wait::waitpid;
-use nix::unistd::Pid;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::oneshot;
+use tokio::time::{Sleep, sleep, timeout};
 
 use super::children::Running;
 use super::keeper::Living;
 use super::message::{Answer, Ended, FromChild, Order, Question, Status, ToChild};
 use super::pump::Pump;
-use super::seqpacket::{pair, receive, send};
+use super::seqpacket::{has_gone, pair, receive_plain, send};
 use super::{Hands, Zygote};
 use crate::address::{ClientAddress, Endpoint};
 use crate::execute::Executed;
@@ -24,6 +25,8 @@ use crate::listen::Packet;
 use crate::outcome::Outcome;
 use crate::output::{Lines, Print as _};
 use crate::replies::{NotSent, Replies};
+use crate::request::Linger;
+use crate::sandbox::LOOKUPS;
 use crate::stream::Socket;
 use crate::text::harmless;
 use crate::watched::watch;
@@ -43,9 +46,10 @@ pub(crate) struct Leaving(Conversation);
 impl Leaving {
     /// Waits until the child has gone.
     pub(crate) async fn gone(mut self) {
-        while self.0.hear().await.is_some() {}
-        self.0.over = true;
-        self.0.adopt();
+        let gone = async { while self.0.hear().await.is_some() {} };
+        if timeout(Linger::TIME + GRACE, gone).await.is_ok() {
+            self.0.over = true;
+        }
     }
 }
 
@@ -55,6 +59,8 @@ struct Conversation {
     zygote: Arc<Living>,
     request: u64,
     running: Option<Running>,
+    /// Names that the child has asked for.
+    look_ups: usize,
     /// The child is gone, or was never there.
     over: bool,
 }
@@ -68,7 +74,17 @@ enum Tried {
     Orphaned,
     /// The zygote died before it forked.
     NotBegun,
+    /// It took longer than its wall limit, by more than it takes to say so.
+    Overdue,
+    /// The child says nothing any more: it is stuck, or stopped.
+    Stands,
 }
+
+/// How much longer than its limits say a child may take before its server takes over.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The longest silence of a child, or of a zygote that is asked for one.
+const STAND: Duration = Duration::from_secs(10);
 
 impl Zygote {
     /// Has a child serve a connection.
@@ -129,6 +145,11 @@ impl Zygote {
                     return Served::badly(Outcome::Killed(unknown));
                 }
                 Ok(Tried::NotBegun) => dead = Some(zygote),
+                Ok(Tried::Overdue) => return Served::badly(Outcome::Wall),
+                Ok(Tried::Stands) => {
+                    let stands = "the request's process has come to a stand".to_owned();
+                    return Served::badly(Outcome::Host(stands));
+                }
                 Err(error) => {
                     return Served::badly(Outcome::Host(format!("cannot hand over: {error}")));
                 }
@@ -147,41 +168,76 @@ impl Zygote {
     ) -> io::Result<Tried> {
         let (ours, theirs) = pair()?;
         send(&ours, order, &[])?;
-        let status = {
-            let mut files = vec![theirs.as_fd()];
-            files.extend(hands.connection());
-            match zygote.serve(request, &files).await {
-                Ok(status) => status,
-                Err(_) => return Ok(Tried::NotBegun),
-            }
-        };
-        drop(theirs);
         let mut conversation = Conversation {
             channel: watch(ours)?,
             zygote: Arc::clone(zygote),
             request,
             running: None,
-            over: false,
+            look_ups: 0,
+            over: true,
         };
-        while let Some(message) = conversation.hear().await {
+        let status = {
+            let mut files = vec![theirs.as_fd()];
+            files.extend(hands.connection());
+            match zygote.serve(request, &files).await {
+                Ok(status) => status,
+                Err(error) if has_gone(&error) => return Ok(Tried::NotBegun),
+                Err(error) => return Err(error),
+            }
+        };
+        drop(theirs);
+        conversation.over = false;
+        let deadline = self.wall_limit(hands).map(|limit| sleep(limit + GRACE));
+        let mut deadline = pin!(deadline);
+        loop {
+            let message = tokio::select! {
+                biased;
+                message = timeout(STAND, conversation.hear()) => message,
+                () = after(deadline.as_mut().as_pin_mut()) => return Ok(Tried::Overdue),
+            };
             match message {
-                FromChild::Begun { pid: number } => {
-                    *pid = Some(number);
-                    conversation.running = Some(self.children.running(number));
-                    hands.taken();
+                // It beats once a second, if it can.
+                Err(_) => return Ok(Tried::Stands),
+                Ok(None) => break,
+                Ok(Some(FromChild::Begun { pid: number })) => {
+                    if conversation.running.is_none() {
+                        *pid = Some(number);
+                        conversation.running = Some(self.children.running(number));
+                        hands.taken();
+                    }
                 }
-                FromChild::Print { lines, text } => self.print(request, lines, &text),
-                FromChild::Question { number, question } => {
-                    let answer = self.answer(question, client, hands).await;
+                Ok(Some(FromChild::Beat)) => {}
+                Ok(Some(FromChild::Print { lines, text })) => self.print(request, lines, &text),
+                Ok(Some(FromChild::Question { number, question })) => {
+                    let answer = self
+                        .answer(question, client, hands, &mut conversation)
+                        .await;
                     conversation.tell(&ToChild::Answer { number, answer }).await;
                 }
-                FromChild::Ended(ended) => return Ok(Tried::Ended(ended, Leaving(conversation))),
+                Ok(Some(FromChild::Ended(ended))) => {
+                    return Ok(Tried::Ended(ended, Leaving(conversation)));
+                }
             }
         }
         Ok(conversation.lost(status).await)
     }
 
-    async fn answer(&self, question: Question, client: &ClientAddress, hands: &Hands) -> Answer {
+    /// How long a request may take that is in these hands.
+    fn wall_limit(&self, hands: &Hands) -> Option<Duration> {
+        match hands {
+            Hands::Connection { .. } => self.limits.stream_wall_limit,
+            Hands::Packet { .. } => self.limits.datagram_wall_limit,
+        }
+    }
+
+    /// What a question comes to; all that was asked of the guest is asked here again, since a child is not trusted.
+    async fn answer(
+        &self,
+        question: Question,
+        client: &ClientAddress,
+        hands: &Hands,
+        conversation: &mut Conversation,
+    ) -> Answer {
         match (question, hands) {
             (Question::Send { bytes, to }, Hands::Packet { replies, .. }) => {
                 Answer::Sent(if self.may_send(&to, client) {
@@ -193,11 +249,17 @@ impl Zygote {
             (Question::Send { .. }, Hands::Connection { .. }) => {
                 Answer::Sent(Err(NotSent::NotConnected))
             }
-            (Question::LookUp { name }, _) => Answer::LookedUp(self.look_up(&name).await),
+            (Question::LookUp { name }, _) => {
+                conversation.look_ups += 1;
+                Answer::LookedUp(if conversation.look_ups > LOOKUPS {
+                    None
+                } else {
+                    self.look_up(&name).await
+                })
+            }
         }
     }
 
-    /// Asked here, too: a child is not trusted.
     fn may_send(&self, to: &Endpoint, client: &ClientAddress) -> bool {
         let granted = |to| self.grants.may_send_to(to);
         *to == client.endpoint || to.ip().is_some_and(granted)
@@ -228,7 +290,13 @@ impl Served {
     fn well(ended: Ended, leaving: Leaving) -> Self {
         Self {
             executed: Executed {
-                outcome: ended.outcome,
+                outcome: match ended.outcome {
+                    // What only a server says: no child is to hide behind it.
+                    Outcome::Refused(_) | Outcome::Aborted | Outcome::Killed(_) => {
+                        Outcome::Host("the request's process talks nonsense".to_owned())
+                    }
+                    outcome => outcome,
+                },
                 peak_memory: ended.peak_memory,
                 denied: ended.denied.map(|what| harmless(what.as_bytes())),
             },
@@ -249,8 +317,8 @@ impl Served {
 impl Conversation {
     /// What the child says next; none if it is gone, or talks nonsense.
     async fn hear(&mut self) -> Option<FromChild> {
-        let received = self.channel.async_io(Interest::READABLE, receive).await;
-        Some(received.ok()??.message)
+        let received = self.channel.async_io(Interest::READABLE, receive_plain);
+        received.await.ok()?
     }
 
     /// A child that is gone hears nothing, which is noticed next.
@@ -259,29 +327,15 @@ impl Conversation {
         drop(self.channel.async_io(Interest::WRITABLE, tell).await);
     }
 
-    /// Waits for a child that has lost its zygote, if that is for this process to do: the first one of a container
-    /// inherits all orphans.
-    fn adopt(&self) {
-        if let Some(running) = &self.running
-            && std::process::id() == 1
-            && self.zygote.is_dead()
-        {
-            let pid = Pid::from_raw(running.pid().cast_signed());
-            drop(tokio::task::spawn_blocking(move || waitpid(pid, None)));
-        }
-    }
-
     /// How a child ended that said nothing of it.
     async fn lost(mut self, status: oneshot::Receiver<Status>) -> Tried {
         // Its zygote tells by itself only how a child ended that did not end well.
         self.zygote.kill(self.request);
         self.over = true;
-        let status = status.await;
-        self.adopt();
-        match status {
-            Ok(status) => Tried::Lost(status),
-            Err(_) if self.running.is_some() => Tried::Orphaned,
-            Err(_) => Tried::NotBegun,
+        match timeout(STAND, status).await {
+            Ok(Ok(status)) => Tried::Lost(status),
+            Ok(Err(_)) | Err(_) if self.running.is_some() => Tried::Orphaned,
+            Ok(Err(_)) | Err(_) => Tried::NotBegun,
         }
     }
 }
@@ -292,6 +346,14 @@ impl Drop for Conversation {
         if !self.over {
             self.zygote.kill(self.request);
         }
+    }
+}
+
+/// Waits for a deadline, if there is one.
+async fn after(deadline: Option<Pin<&mut Sleep>>) {
+    match deadline {
+        Some(deadline) => deadline.await,
+        None => std::future::pending().await,
     }
 }
 

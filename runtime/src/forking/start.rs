@@ -7,15 +7,19 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
 use super::message::{FromZygote, Setup};
-use super::seqpacket::{MOST_DESCRIPTORS, pair, receive_waiting, send_waiting};
+use super::seqpacket::{MOST_DESCRIPTORS, has_gone, pair, receive_within, send_waiting};
 
 /// Name of a zygote's process, by which the program knows that it is one.
 #[doc(hidden)]
 pub const ZYGOTE: &str = "runtime-zygote";
+
+/// How long a zygote may take to begin: one of Python takes a tenth of a second.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// This program calls [`zygote`] when it begins.
 static PREPARED: AtomicBool = AtomicBool::new(false);
@@ -104,6 +108,11 @@ impl Recipe {
             .arg0(ZYGOTE)
             .arg(&self.setup.handler_name)
             .stdin(theirs)
+            // Not its server's group, in which a terminal's signals are for the server.
+            .process_group(0)
+            // The server's secrets are nobody's beside it.
+            .env_clear()
+            .envs(std::env::vars_os().filter(|(name, _)| name == "LD_LIBRARY_PATH"))
             // All of the libraries' calls are resolved once, and not in each child.
             .env("LD_BIND_NOW", "1")
             // For a program that embeds this with mimalloc: it asks for what the wall refuses, and takes 1 GiB at once.
@@ -136,8 +145,13 @@ impl Recipe {
             .chain(self.directories.iter().map(OwnedFd::as_fd))
             .collect();
         let explain = |error: io::Error| format!("the zygote does not answer: {error}");
-        send_waiting(control, &self.setup, &files).map_err(explain)?;
-        match receive_waiting(control).map_err(explain)? {
+        let asked = send_waiting(control, &self.setup, &files);
+        let answer = match asked.and_then(|()| receive_within(control, PATIENCE)) {
+            // It has not even read what it was sent.
+            Err(error) if has_gone(&error) => None,
+            answer => answer.map_err(explain)?,
+        };
+        match answer {
             None => Err(
                 "the zygote ended at once: is its program a runtime of this version?".to_owned(),
             ),

@@ -15,7 +15,7 @@ use nix::unistd::{Pid, dup2_stderr, dup2_stdin};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::child::Child;
-use super::fork::{fork, prepare_clock};
+use super::fork::{close_inherited, fork, hear_of_children, prepare_clock};
 use super::home::Home;
 use super::message::{FromZygote, Setup, Status, ToZygote};
 use super::seqpacket::{Received, receive, receive_waiting, send_waiting};
@@ -68,6 +68,7 @@ pub(super) fn main() -> ! {
 }
 
 fn run() -> io::Result<()> {
+    close_inherited()?;
     be_small()?;
     let signals = hold_signals()?;
     let control = take_standard_input()?;
@@ -118,6 +119,7 @@ fn be_small() -> io::Result<()> {
 
 /// Makes the ending of children something to wait for, and lets nobody but the server end this process.
 fn hold_signals() -> io::Result<SignalFd> {
+    hear_of_children()?;
     let mut held = SigSet::from_iter(NOT_OURS);
     let mut awaited = SigSet::empty();
     awaited.add(Signal::SIGCHLD);

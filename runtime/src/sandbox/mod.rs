@@ -34,6 +34,7 @@ pub(crate) use guest::{About, DatagramRequest, StreamRequest};
 pub(crate) use instance::{GuestCall, Instance, Verdict};
 pub(crate) use limits::TotalMemory;
 pub(crate) use program::{Concurrency, EpochClock, Program};
+pub(crate) use reach::LOOKUPS;
 pub(crate) use resolver::{Found, Resolver};
 
 pub use cache::Cache;

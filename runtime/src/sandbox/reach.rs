@@ -25,6 +25,10 @@ struct State {
     denied: Option<String>,
 }
 
+/// Look-ups of one request. Each may keep one of the host's threads busy for as long as a name server does not
+/// answer, and its answers are kept until the request ends.
+pub(crate) const LOOKUPS: usize = 100;
+
 /// Why a look-up is not made.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refused {
@@ -33,10 +37,6 @@ pub(super) enum Refused {
 }
 
 impl Reach {
-    /// Look-ups of one request. Each may keep one of the host's threads busy for as long as a name server does not
-    /// answer, and its answers are kept until the request ends.
-    const LOOKUPS: usize = 100;
-
     pub(super) fn new(grants: &Arc<Grants>) -> Self {
         Self {
             grants: Arc::clone(grants),
@@ -89,7 +89,7 @@ impl Reach {
         }
         let mut state = self.lock();
         state.lookups += 1;
-        if state.lookups > Self::LOOKUPS {
+        if state.lookups > LOOKUPS {
             return Err(Refused::TooMany);
         }
         Ok(())
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn look_ups_are_counted() {
         let reach = reach(&["tcp://a.example:80"]);
-        for _ in 0..Reach::LOOKUPS {
+        for _ in 0..LOOKUPS {
             assert_eq!(reach.look_up("a.example"), Ok(()));
         }
         assert_eq!(reach.look_up("a.example"), Err(Refused::TooMany));

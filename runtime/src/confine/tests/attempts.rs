@@ -50,6 +50,7 @@ pub(super) fn attempt_named(name: &str) -> Attempt {
         "run-a-program" => |_| Command::new("/bin/true").status().map(drop),
         "become-a-program" => |_| Err(Command::new("/bin/true").exec()),
         "make-code" => |_| raw::make_code(),
+        "share-memory" => |_| raw::share_memory(),
         "turn-data-into-code" => |_| raw::turn_data_into_code(),
         "signal-the-server" => |inside| signal(inside.outside.server),
         "signal-the-zygote" => |_| signal(getppid()),

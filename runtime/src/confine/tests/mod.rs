@@ -110,7 +110,7 @@ const SIGSYS: End = End::Killed(Signal::SIGSYS);
 
 /// What somebody would try who got out of the sandbox, and could do without a wall. Whether they could trace the server
 /// depends on the machine: that is tried beside these.
-const ATTEMPTS: [&str; 21] = [
+const ATTEMPTS: [&str; 22] = [
     "open-a-file",
     "look-at-a-file",
     "connect-tcp",
@@ -130,6 +130,7 @@ const ATTEMPTS: [&str; 21] = [
     "receive-a-descriptor",
     "raise-a-limit",
     "make-a-file-of-memory",
+    "share-memory",
     "take-memory",
     "take-descriptors",
 ];
@@ -177,6 +178,7 @@ fn where_landlock_has_no_word_the_filter_is_the_wall() {
         "fork",
         "start-a-thread",
         "make-code",
+        "share-memory",
     ];
     expect("domain", &wordless.map(|attempt| (attempt, End::Did)));
 }

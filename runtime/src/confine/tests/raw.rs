@@ -38,6 +38,12 @@ pub(super) fn make_code() -> io::Result<()> {
     Ok(())
 }
 
+pub(super) fn share_memory() -> io::Result<()> {
+    // SAFETY: it is new memory, which nobody uses.
+    unsafe { mmap_anonymous(None, PAGE, ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED) }?;
+    Ok(())
+}
+
 pub(super) fn turn_data_into_code() -> io::Result<()> {
     // SAFETY: it is new memory, which nobody uses.
     let data = unsafe { mmap_anonymous(None, PAGE, ProtFlags::PROT_WRITE, MapFlags::MAP_PRIVATE) }?;

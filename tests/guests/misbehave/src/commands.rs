@@ -56,6 +56,7 @@ pub(crate) fn run(
             use std::hash::{BuildHasher as _, RandomState};
             reply(format!("{}", RandomState::new().hash_one(1)).as_bytes())
         }
+        "all-randomness" => reply(all_randomness().as_bytes()),
         "print" => {
             println!("{argument}");
             reply(b"printed")
@@ -108,6 +109,20 @@ fn recurse(depth: u64) -> u64 {
         return 1;
     }
     black_box(recurse(depth.wrapping_sub(1))).wrapping_add(frame[0] & 1)
+}
+
+/// What each source of random numbers gives: a word for each.
+fn all_randomness() -> String {
+    use wasip2::random::{insecure, insecure_seed, random};
+    format!(
+        "{:?} {:x} {:?} {:x} {:?}",
+        random::get_random_bytes(16),
+        random::get_random_u64(),
+        insecure::get_insecure_random_bytes(16),
+        insecure::get_insecure_random_u64(),
+        insecure_seed::insecure_seed(),
+    )
+    .replace(", ", "-")
 }
 
 /// What the server tells about itself and this request.

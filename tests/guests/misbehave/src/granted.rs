@@ -2,8 +2,10 @@
 
 use std::ffi::{CString, c_char, c_int};
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 /// Does what `command` says with `argument`; none if it is no such command.
 pub(crate) fn run(command: &str, argument: &str) -> Option<String> {
@@ -19,6 +21,7 @@ pub(crate) fn run(command: &str, argument: &str) -> Option<String> {
         "soft-link" => soft_link(first, rest),
         "hard-link" => fs::hard_link(first, rest).map(|()| "linked".to_owned()),
         "list" => list(argument),
+        "every-call" => every_call(argument.as_ref()),
         "connect" => connect(argument),
         "look-up-and-connect" => look_up(first).and_then(|_| connect(rest)),
         "ask" => ask("0.0.0.0:0", argument),
@@ -61,6 +64,36 @@ fn list(path: &str) -> io::Result<String> {
     }
     names.sort();
     Ok(names.join(" "))
+}
+
+/// What the standard library does with files, but for what the other commands do; in a folder of its own.
+fn every_call(folder: &Path) -> io::Result<String> {
+    let (file, copy) = (folder.join("within/file"), folder.join("copy"));
+    fs::create_dir_all(folder.join("within"))?;
+    let mut open = fs::File::create_new(&file)?;
+    open.write_all(b"0123456789")?;
+    open.seek(SeekFrom::Start(2))?;
+    open.write_all(b"xx")?;
+    open.sync_all()?;
+    open.sync_data()?;
+    open.set_len(6)?;
+    open.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1))?;
+    let seconds = fs::metadata(&file)?
+        .modified()?
+        .duration_since(SystemTime::UNIX_EPOCH);
+    let copied = fs::copy(&file, &copy)?;
+    let mut open = fs::OpenOptions::new().read(true).write(true).open(&copy)?;
+    open.seek(SeekFrom::End(-1))?;
+    let mut last = String::new();
+    open.read_to_string(&mut last)?;
+    let links = fs::symlink_metadata(&copy)?.is_symlink();
+    let names = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?.len();
+    fs::remove_file(copy)?;
+    fs::remove_dir_all(folder)?;
+    let left = fs::exists(folder)?;
+    Ok(format!(
+        "{seconds:?} {copied} {last} {links} {names} {left}"
+    ))
 }
 
 /// What somebody says over TCP.
