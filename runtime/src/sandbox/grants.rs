@@ -49,6 +49,9 @@ impl Granted {
 
     /// The same in the process of one request, to which the directories were handed over.
     pub(crate) fn handed_over(grants: Grants, directories: Vec<OwnedFd>) -> Self {
+        // What wasmtime-wasi makes once for each thread, its generator of random numbers above all, is made before
+        // any child is forked. That all of them then have the same one is why they are given another.
+        drop(WasiCtxBuilder::new());
         Self {
             grants: Arc::new(grants),
             directories,
