@@ -48,7 +48,7 @@ impl Rest {
     async fn close(self) {
         match self {
             Self::Connection(linger) => linger.close().await,
-            Self::Child(leaving) => leaving.gone().await,
+            Self::Child(leaving) => Box::pin(leaving.gone()).await,
         }
     }
 }
@@ -109,7 +109,8 @@ impl Service {
             }
             Execution::InChildren(zygote) => {
                 let pid = &mut ending.report.pid;
-                let served = zygote.serve_stream(id, &client, socket, pid).await;
+                // Boxed, here and below: no other schedule's requests shall be as large as this.
+                let served = Box::pin(zygote.serve_stream(id, &client, socket, pid)).await;
                 ending.served(served).map(Rest::Child)
             }
         }
@@ -136,7 +137,8 @@ impl Service {
             Execution::InChildren(zygote) => {
                 let pid = &mut ending.report.pid;
                 let answers = Arc::clone(&replies);
-                let served = zygote.serve_packet(id, &client, packet, answers, pid).await;
+                let served = zygote.serve_packet(id, &client, packet, answers, pid);
+                let served = Box::pin(served).await;
                 ending.served(served).map(Rest::Child)
             }
         };
