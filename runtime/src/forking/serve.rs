@@ -3,7 +3,6 @@
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use nix::sys::signal::Signal;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::oneshot;
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::timeout;
 
 use super::children::Running;
 use super::keeper::Living;
@@ -78,6 +77,15 @@ enum Tried {
     Overdue,
     /// The child says nothing any more: it is stuck, or stopped.
     Stands,
+}
+
+/// How a conversation ended.
+enum Heard {
+    Ended(Ended),
+    /// The child has closed its side, or talks nonsense.
+    Gone,
+    /// It neither says nor hears anything.
+    Nothing,
 }
 
 /// How much longer than its limits say a child may take before its server takes over.
@@ -187,39 +195,57 @@ impl Zygote {
         };
         drop(theirs);
         conversation.over = false;
-        let deadline = self.wall_limit(hands).map(|limit| sleep(limit + GRACE));
-        let mut deadline = pin!(deadline);
-        loop {
-            let message = tokio::select! {
-                biased;
-                message = timeout(STAND, conversation.hear()) => message,
-                () = after(deadline.as_mut().as_pin_mut()) => return Ok(Tried::Overdue),
-            };
-            match message {
-                // It beats once a second, if it can.
-                Err(_) => return Ok(Tried::Stands),
-                Ok(None) => break,
-                Ok(Some(FromChild::Begun { pid: number })) => {
+        let limit = self.wall_limit(hands);
+        let heard = self.converse(&mut conversation, client, hands, pid);
+        let heard = match limit {
+            // All of it: neither a flood of messages nor a child that hears nothing puts it off.
+            Some(limit) => match timeout(limit + GRACE, heard).await {
+                Ok(heard) => heard,
+                Err(_) => return Ok(Tried::Overdue),
+            },
+            None => heard.await,
+        };
+        Ok(match heard {
+            Heard::Ended(ended) => Tried::Ended(ended, Leaving(conversation)),
+            Heard::Gone => conversation.lost(status).await,
+            Heard::Nothing => Tried::Stands,
+        })
+    }
+
+    /// Hears a child, and answers it, until it has reported or says nothing any more.
+    async fn converse(
+        &self,
+        conversation: &mut Conversation,
+        client: &ClientAddress,
+        hands: &mut Hands,
+        pid: &mut Option<u32>,
+    ) -> Heard {
+        // It beats once a second, if it can.
+        while let Ok(heard) = timeout(STAND, conversation.hear()).await {
+            match heard {
+                None => return Heard::Gone,
+                Some(FromChild::Begun { pid: number }) => {
                     if conversation.running.is_none() {
                         *pid = Some(number);
                         conversation.running = Some(self.children.running(number));
                         hands.taken();
                     }
                 }
-                Ok(Some(FromChild::Beat)) => {}
-                Ok(Some(FromChild::Print { lines, text })) => self.print(request, lines, &text),
-                Ok(Some(FromChild::Question { number, question })) => {
-                    let answer = self
-                        .answer(question, client, hands, &mut conversation)
-                        .await;
-                    conversation.tell(&ToChild::Answer { number, answer }).await;
+                Some(FromChild::Beat) => {}
+                Some(FromChild::Print { lines, text }) => {
+                    self.print(conversation.request, lines, &text);
                 }
-                Ok(Some(FromChild::Ended(ended))) => {
-                    return Ok(Tried::Ended(ended, Leaving(conversation)));
+                Some(FromChild::Question { number, question }) => {
+                    let answer = self.answer(question, client, hands, conversation).await;
+                    let answer = ToChild::Answer { number, answer };
+                    if timeout(STAND, conversation.tell(&answer)).await.is_err() {
+                        break;
+                    }
                 }
+                Some(FromChild::Ended(ended)) => return Heard::Ended(ended),
             }
         }
-        Ok(conversation.lost(status).await)
+        Heard::Nothing
     }
 
     /// How long a request may take that is in these hands.
@@ -334,8 +360,10 @@ impl Conversation {
         self.over = true;
         match timeout(STAND, status).await {
             Ok(Ok(status)) => Tried::Lost(status),
-            Ok(Err(_)) | Err(_) if self.running.is_some() => Tried::Orphaned,
-            Ok(Err(_)) | Err(_) => Tried::NotBegun,
+            Ok(Err(_)) if self.running.is_some() => Tried::Orphaned,
+            Ok(Err(_)) => Tried::NotBegun,
+            // Its zygote lives, and does not answer: there will be no other one.
+            Err(_) => Tried::Stands,
         }
     }
 }
@@ -346,14 +374,6 @@ impl Drop for Conversation {
         if !self.over {
             self.zygote.kill(self.request);
         }
-    }
-}
-
-/// Waits for a deadline, if there is one.
-async fn after(deadline: Option<Pin<&mut Sleep>>) {
-    match deadline {
-        Some(deadline) => deadline.await,
-        None => std::future::pending().await,
     }
 }
 
