@@ -111,6 +111,7 @@ impl Service {
                 let pid = &mut ending.report.pid;
                 // Boxed, here and below: no other schedule's requests shall be as large as this.
                 let served = Box::pin(zygote.serve_stream(id, &client, socket, pid)).await;
+                (ending.report.bytes_in, ending.report.bytes_out) = served.moved;
                 ending.served(served).map(Rest::Child)
             }
         }
@@ -126,8 +127,8 @@ impl Service {
         if packet.truncated {
             self.access.count_truncated();
         }
-        let (id, bytes_in) = (ending.report.id, packet.bytes.len() as u64);
-        ending.report.bytes_in = bytes_in;
+        let id = ending.report.id;
+        ending.report.bytes_in = packet.bytes.len() as u64;
         let rest = match &self.execution {
             Execution::Here(executor) => {
                 let path = ReplyPath::Here(Arc::clone(&replies));
@@ -142,7 +143,7 @@ impl Service {
                 ending.served(served).map(Rest::Child)
             }
         };
-        ending.answered(bytes_in, &replies);
+        ending.answered(&replies);
         rest
     }
 }
@@ -190,13 +191,12 @@ impl Ending<'_> {
     /// Takes note of what a child reported; what is left of it is returned.
     fn served(&mut self, served: Served) -> Option<Leaving> {
         self.executed(served.executed);
-        (self.report.bytes_in, self.report.bytes_out) = served.moved;
         served.leaving
     }
 
     /// Takes note of what a packet was answered with.
-    fn answered(&mut self, bytes_in: u64, replies: &Replies) {
-        (self.report.bytes_in, self.report.bytes_out) = (bytes_in, replies.bytes());
+    fn answered(&mut self, replies: &Replies) {
+        self.report.bytes_out = replies.bytes();
         if let Outcome::Ok | Outcome::HandlerError(_) = self.report.outcome
             && let Some(limit) = replies.refused()
         {

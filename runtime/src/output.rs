@@ -11,10 +11,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::harmless;
+
 /// Where a handler's lines go.
 pub(crate) trait Print: Send + Sync {
     /// Takes whole lines, without waiting for whoever reads them.
     fn print(&self, lines: Lines, text: String);
+}
+
+/// What stands in front of each line that a handler says on standard error, where the log goes, too: so it can forge none
+/// of the log's.
+pub(crate) fn mark(handler_name: &str, request_id: u64) -> String {
+    format!("{}[{request_id}]: ", harmless(handler_name.as_bytes()))
 }
 
 /// Which of the two.

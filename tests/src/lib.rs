@@ -6,9 +6,11 @@
 
 mod c_guest;
 mod clients;
+mod ended;
 mod footprint;
 mod guests;
 mod output;
+mod peers;
 mod processes;
 mod server;
 mod tools;
@@ -17,10 +19,12 @@ use std::time::Duration;
 
 pub use c_guest::c_guest;
 pub use clients::{Address, Client};
+pub use ended::Ended;
 pub use footprint::Footprint;
 pub use guests::{cache_folder, cleared, example, guest, root, target_folder};
+pub use peers::{answerer, greeter};
 pub use processes::{Process, until};
-pub use server::{Ended, Serve, Server, command, embedded, refused};
+pub use server::{Serve, Server, command, embedded, refused};
 pub use tools::{command_output, run_with_input, tool};
 
 /// The longest that anything may take: far more than anything does, so that only what hangs meets it.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
+use crate::Ended;
 use crate::clients::{Address, Client};
 use crate::output::Lines;
 use crate::{PATIENCE, cache_folder, root, target_folder};
@@ -27,17 +28,6 @@ pub struct Server {
     child: Child,
     out: Lines,
     err: Lines,
-}
-
-/// How a process ended.
-#[derive(Debug)]
-pub struct Ended {
-    /// Its exit code; none if a signal ended it.
-    pub code: Option<i32>,
-    /// What it printed.
-    pub stdout: String,
-    /// What it said.
-    pub stderr: String,
 }
 
 /// The folder of this process's profile: `target/debug`, say.
@@ -371,33 +361,5 @@ impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (out, err) = (self.out.text(), self.err.text());
         write!(f, "--- its stdout:\n{out}--- its stderr:\n{err}---")
-    }
-}
-
-impl fmt::Display for Ended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (out, err) = (&self.stdout, &self.stderr);
-        write!(
-            f,
-            "code {:?}\n--- stdout:\n{out}--- stderr:\n{err}---",
-            self.code
-        )
-    }
-}
-
-impl Ended {
-    /// Asserts an exit code, and that standard error holds all of `parts`.
-    pub fn assert(&self, code: i32, parts: &[&str]) {
-        assert_eq!(self.code, Some(code), "{self}");
-        for part in parts {
-            assert!(self.stderr.contains(part), "{part:?} is missing: {self}");
-        }
-    }
-
-    /// Asserts a failure that is told in one line.
-    pub fn assert_one_line(&self, code: i32, parts: &[&str]) {
-        self.assert(code, parts);
-        let errors = self.stderr.lines().filter(|line| !line.contains(" INFO "));
-        assert_eq!(errors.count(), 1, "{self}");
     }
 }

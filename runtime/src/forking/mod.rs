@@ -9,6 +9,7 @@
 //! is not its to do (`home`); `message` is what they say, and `seqpacket` how. A `keeper` starts another zygote if one dies,
 //! whose running children go on. `children` are those that run. A connection that cannot be handed over has a `pump`.
 
+mod answers;
 mod child;
 mod children;
 mod fork;

@@ -1,7 +1,6 @@
-//! The server's side of one request that a child serves: the order, the answers to its questions, its report.
+//! The server's side of one request that a child serves: the order, the conversation, the report.
 
 use std::io;
-use std::net::IpAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,18 +13,16 @@ use tokio::time::timeout;
 
 use super::children::Running;
 use super::keeper::Living;
-use super::message::{Answer, Ended, FromChild, Order, Question, Status, ToChild};
+use super::message::{Ended, FromChild, Order, Status, ToChild};
 use super::pump::Pump;
 use super::seqpacket::{has_gone, pair, receive_plain, send};
 use super::{Hands, Zygote};
-use crate::address::{ClientAddress, Endpoint};
+use crate::address::ClientAddress;
 use crate::execute::Executed;
 use crate::listen::Packet;
 use crate::outcome::Outcome;
-use crate::output::{Lines, Print as _};
-use crate::replies::{NotSent, Replies};
+use crate::replies::Replies;
 use crate::request::Linger;
-use crate::sandbox::LOOKUPS;
 use crate::stream::Socket;
 use crate::text::harmless;
 use crate::watched::watch;
@@ -236,7 +233,9 @@ impl Zygote {
                     self.print(conversation.request, lines, &text);
                 }
                 Some(FromChild::Question { number, question }) => {
-                    let answer = self.answer(question, client, hands, conversation).await;
+                    let answer = self
+                        .answer(question, client, hands, &mut conversation.look_ups)
+                        .await;
                     let answer = ToChild::Answer { number, answer };
                     if timeout(STAND, conversation.tell(&answer)).await.is_err() {
                         break;
@@ -254,61 +253,6 @@ impl Zygote {
             Hands::Connection { .. } => self.limits.stream_wall_limit,
             Hands::Packet { .. } => self.limits.datagram_wall_limit,
         }
-    }
-
-    /// What a question comes to; all that was asked of the guest is asked here again, since a child is not trusted.
-    async fn answer(
-        &self,
-        question: Question,
-        client: &ClientAddress,
-        hands: &Hands,
-        conversation: &mut Conversation,
-    ) -> Answer {
-        match (question, hands) {
-            (Question::Send { bytes, to }, Hands::Packet { replies, .. }) => {
-                Answer::Sent(if self.may_send(&to, client) {
-                    replies.send(bytes, &to).await
-                } else {
-                    Err(NotSent::Denied)
-                })
-            }
-            (Question::Send { .. }, Hands::Connection { .. }) => {
-                Answer::Sent(Err(NotSent::NotConnected))
-            }
-            (Question::LookUp { name }, _) => {
-                conversation.look_ups += 1;
-                Answer::LookedUp(if conversation.look_ups > LOOKUPS {
-                    None
-                } else {
-                    self.look_up(&name).await
-                })
-            }
-        }
-    }
-
-    fn may_send(&self, to: &Endpoint, client: &ClientAddress) -> bool {
-        let granted = |to| self.grants.may_send_to(to);
-        *to == client.endpoint || to.ip().is_some_and(granted)
-    }
-
-    async fn look_up(&self, name: &str) -> Option<Vec<IpAddr>> {
-        if !self.grants.may_look_up(name) {
-            return None;
-        }
-        let found = tokio::net::lookup_host((name, 0)).await.ok()?;
-        Some(found.map(|address| address.ip().to_canonical()).collect())
-    }
-
-    /// Prints a line of a handler's, whatever its child says that it is.
-    fn print(&self, request: u64, lines: Lines, text: &str) {
-        let text = text.strip_suffix('\n').unwrap_or(text);
-        let mark = match lines {
-            Lines::Out => String::new(),
-            Lines::Err => format!("{}[{request}]: ", harmless(self.handler_name.as_bytes())),
-        };
-        let text = text.strip_prefix(&mark).unwrap_or(text);
-        let text = harmless(text.as_bytes());
-        self.output.print(lines, format!("{mark}{text}\n"));
     }
 }
 

@@ -40,14 +40,8 @@ fn read_via_stream(
     (file, offset): (Resource<Descriptor>, u64),
 ) -> Opened<DynInputStream> {
     let guest = store.data_mut();
-    match guest.filesystem().read_via_stream(file, offset) {
-        Ok(stream) => {
-            let stream = guest.table.delete(stream)?;
-            let in_place: DynInputStream = Box::new(InPlace(stream));
-            Ok((Ok(guest.table.push(in_place)?),))
-        }
-        Err(error) => Ok((Err(guest.filesystem().convert_error_code(error)?),)),
-    }
+    let opened = guest.filesystem().read_via_stream(file, offset);
+    in_place(guest, opened, |stream| Box::new(InPlace(stream)))
 }
 
 fn write_via_stream(
@@ -56,7 +50,7 @@ fn write_via_stream(
 ) -> Opened<DynOutputStream> {
     let guest = store.data_mut();
     let opened = guest.filesystem().write_via_stream(file, offset);
-    output(guest, opened)
+    in_place(guest, opened, |stream| Box::new(InPlace(stream)))
 }
 
 fn append_via_stream(
@@ -65,18 +59,19 @@ fn append_via_stream(
 ) -> Opened<DynOutputStream> {
     let guest = store.data_mut();
     let opened = guest.filesystem().append_via_stream(file);
-    output(guest, opened)
+    in_place(guest, opened, |stream| Box::new(InPlace(stream)))
 }
 
-fn output(
+/// Puts a stream in the place of the one that was opened.
+fn in_place<S: Send + 'static>(
     guest: &mut Guest,
-    opened: FsResult<Resource<DynOutputStream>>,
-) -> Opened<DynOutputStream> {
+    opened: FsResult<Resource<S>>,
+    wrap: impl FnOnce(S) -> S,
+) -> Opened<S> {
     match opened {
         Ok(stream) => {
-            let stream = guest.table.delete(stream)?;
-            let in_place: DynOutputStream = Box::new(InPlace(stream));
-            Ok((Ok(guest.table.push(in_place)?),))
+            let wrapped = wrap(guest.table.delete(stream)?);
+            Ok((Ok(guest.table.push(wrapped)?),))
         }
         Err(error) => Ok((Err(guest.filesystem().convert_error_code(error)?),)),
     }

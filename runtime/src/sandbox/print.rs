@@ -8,7 +8,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use crate::config::Limits;
 use crate::meter::CpuMeter;
-use crate::output::{Lines, Print};
+use crate::output::{Lines, Print, mark};
 use crate::text::harmless;
 
 /// One of a guest's standard streams. Clones are the same stream.
@@ -107,16 +107,14 @@ impl Printer {
         Self::new(output, Lines::Out, "", quota)
     }
 
-    /// Standard error, which the server's log goes to as well: a line says whose it is, so that no handler can
-    /// forge one of the log's.
+    /// Standard error, each of whose lines says whose it is.
     pub(super) fn err(
         output: &Arc<dyn Print>,
         name: &str,
         request_id: u64,
         quota: &Arc<Quota>,
     ) -> Self {
-        let mark = format!("{}[{request_id}]: ", harmless(name.as_bytes()));
-        Self::new(output, Lines::Err, &mark, quota)
+        Self::new(output, Lines::Err, &mark(name, request_id), quota)
     }
 
     fn new(output: &Arc<dyn Print>, lines: Lines, mark: &str, quota: &Arc<Quota>) -> Self {

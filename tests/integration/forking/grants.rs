@@ -1,39 +1,11 @@
 //! What a child may reach: what was granted, through the second wall as through the first.
 
 use std::fs;
-use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::thread;
 
 use tempfile::TempDir;
-use tests::{Server, TRANSPORTS};
+use tests::{Server, TRANSPORTS, answerer, greeter};
 
 use super::{serve, server};
-
-/// Somebody on 127.0.0.1 who says hello to whoever connects.
-fn greeter() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("bound");
-    thread::spawn(move || {
-        for client in listener.incoming() {
-            drop(client.expect("a client").write_all(b"hello"));
-        }
-    });
-    address
-}
-
-/// Somebody on 127.0.0.1 who answers packets.
-fn answerer() -> SocketAddr {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
-    let address = socket.local_addr().expect("bound");
-    thread::spawn(move || {
-        let mut buffer = [0; 100];
-        while let Ok((_, client)) = socket.recv_from(&mut buffer) {
-            drop(socket.send_to(b"answer", client));
-        }
-    });
-    address
-}
 
 /// A folder with a file and a folder, of which `flag` grants the folder as /data.
 fn with_directory(flag: &str) -> (TempDir, Server) {

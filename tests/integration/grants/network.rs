@@ -1,24 +1,8 @@
 //! Whom a handler may look up and connect to.
 
-use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
-use std::thread;
+use tests::{TRANSPORTS, answerer, greeter, refused};
 
-use tests::{TRANSPORTS, refused};
-
-use super::{answerer, assert_no, granting, serve};
-
-/// Somebody on 127.0.0.1 who says hello to whoever connects.
-fn greeter() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("bound");
-    thread::spawn(move || {
-        for client in listener.incoming() {
-            drop(client.expect("a client").write_all(b"hello"));
-        }
-    });
-    address
-}
+use super::{assert_no, granting, serve};
 
 #[test]
 fn a_connection_goes_where_it_is_granted_over_every_transport() {

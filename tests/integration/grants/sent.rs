@@ -3,9 +3,9 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 
-use tests::PATIENCE;
+use tests::{PATIENCE, answerer};
 
-use super::{answerer, serve};
+use super::serve;
 
 /// Somebody who waits for packets.
 fn receiver() -> (UdpSocket, SocketAddr) {
