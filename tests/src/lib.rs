@@ -1,8 +1,9 @@
 //! What the integration tests stand on.
 //!
 //! `guests` builds handlers, `server` runs the command `runtime`, `clients` talk to it over every transport,
-//! `footprint` is what it holds of the system, `processes` are its own and others, `tools` looks for programs that a test runs beside it. Nothing here
-//! sleeps: everything waits for an event, for half a minute at most.
+//! `footprint` is what it holds of the system, `processes` are its own and others, `taken` makes one of them call the
+//! kernel, `tools` looks for programs that a test runs beside it. Nothing here sleeps: everything waits for an event,
+//! for half a minute at most.
 
 mod c_guest;
 mod clients;
@@ -13,6 +14,8 @@ mod output;
 mod peers;
 mod processes;
 mod server;
+#[cfg(target_arch = "x86_64")]
+mod taken;
 mod tools;
 
 use std::time::Duration;
@@ -25,6 +28,8 @@ pub use guests::{cache_folder, cleared, example, guest, root, target_folder};
 pub use peers::{answerer, greeter};
 pub use processes::{Process, until};
 pub use server::{Serve, Server, command, embedded, refused};
+#[cfg(target_arch = "x86_64")]
+pub use taken::{Said, Taken};
 pub use tools::{command_output, run_with_input, tool};
 
 /// The longest that anything may take: far more than anything does, so that only what hangs meets it.

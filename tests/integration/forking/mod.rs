@@ -3,6 +3,8 @@
 mod children; // how many there are, and that none is left
 mod doors; // embedding programs: which program becomes the zygote
 mod ending; // draining, and the server's own death
+#[cfg(target_arch = "x86_64")]
+mod escape; // system calls of whoever has got out of the sandbox
 mod flags; // what is refused before anything is started
 mod grants; // what a child may reach
 mod killed; // children and zygotes that are killed
