@@ -163,24 +163,6 @@ fn a_folder_that_is_missing() {
     ended.assert_one_line(1, &["cannot bind", "folder does not exist"]);
 }
 
-/// The refusal names the largest number that is not refused.
-#[test]
-fn more_at_once_than_the_machine_carries() {
-    let serve = |concurrency: &str| {
-        let once = ["--requests", "1", "--timeout", "1ms"];
-        let serve = Serve::new(guest("bare")).args(["--max-concurrency", concurrency]);
-        serve.args(once).run()
-    };
-    let ended = serve("4000000");
-    ended.assert_one_line(1, &["4000000", "has room for", "lower --max-concurrency"]);
-    let number = |text: &str| text.chars().take_while(char::is_ascii_digit).collect();
-    let (_, rest) = ended.stderr.split_once("has room for ").expect("a number");
-    let fits: String = number(rest);
-    assert_eq!(serve(&fits).code, Some(0), "{fits} were to fit");
-    let more = fits.parse::<u32>().expect("a number") + 1;
-    serve(&more.to_string()).assert_one_line(1, &["has room for", &fits]);
-}
-
 #[test]
 fn python_source() {
     let folder = folder();

@@ -4,6 +4,7 @@ mod addresses; // IPv6, every interface, names, sockets that somebody else has b
 mod admission; // more requests than may run at once
 mod bench; // the load generator: what it counts
 mod cache; // compiled code on disk
+mod capacity; // more requests at once than the machine carries
 mod command; // what the command says, and with which exit code
 mod conduct; // clients that reset, half-close, say nothing, send too much or read slowly; what the contract says
 mod endurance; // what a server must survive

@@ -48,7 +48,7 @@ pub(super) struct Room {
     pub(super) maps: u64,
 }
 
-/// The first thing that runs out.
+/// What runs out: address space, if both do, since more of that is not to be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Limit {
     AddressSpace,
@@ -113,8 +113,41 @@ fn max_map_count() -> u64 {
         .unwrap_or(65_530)
 }
 
+/// How many guests at once are carried, where that is fewer than were asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Carried {
+    pub(super) fits: u32,
+    /// How many more memory maps allow; none if address space runs out first.
+    pub(super) with_more_maps: Option<MoreMaps>,
+}
+
+/// What a larger `vm.max_map_count` is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct MoreMaps {
+    pub(super) max_map_count: u64,
+    pub(super) fits: u32,
+}
+
+/// How many of `wanted` guests are carried, `lacks` being what runs out with a number of them; none if all are.
+pub(super) fn carried(wanted: u32, lacks: impl Fn(u32) -> Option<Limit>) -> Option<Carried> {
+    lacks(wanted)?;
+    let fits = largest(wanted, |guests| lacks(guests).is_none());
+    let possible = largest(wanted, |guests| lacks(guests) != Some(Limit::AddressSpace));
+    let with_more_maps = match lacks(possible) {
+        Some(Limit::Maps(max_map_count)) => Some(MoreMaps {
+            max_map_count,
+            fits: possible,
+        }),
+        _ => None,
+    };
+    Some(Carried {
+        fits,
+        with_more_maps,
+    })
+}
+
 /// The largest number up to `most` for which `fits` is true, if it is true for all below.
-pub(super) fn largest(most: u32, fits: impl Fn(u32) -> bool) -> u32 {
+fn largest(most: u32, fits: impl Fn(u32) -> bool) -> u32 {
     let (mut low, mut high) = (0, most);
     while low < high {
         let middle = low + (high - low).div_ceil(2);
@@ -136,6 +169,31 @@ mod tests {
         assert_eq!(largest(100, |n| n <= 37), 37);
         assert_eq!(largest(100, |_| true), 100);
         assert_eq!(largest(100, |n| n == 0), 0);
+    }
+
+    #[test]
+    fn what_more_maps_would_allow_is_said() {
+        // Five maps each where there are 100, and one place of 50.
+        let lacks = |guests: u32| match guests {
+            51.. => Some(Limit::AddressSpace),
+            21.. => Some(Limit::Maps(u64::from(guests) * 5)),
+            _ => None,
+        };
+        let carried = |wanted| {
+            let carried = carried(wanted, lacks)?;
+            let more = carried.with_more_maps.expect("maps run out first");
+            Some((carried.fits, more.fits, more.max_map_count))
+        };
+        assert_eq!(carried(20), None);
+        assert_eq!(carried(30), Some((20, 30, 150)));
+        assert_eq!(carried(4000), Some((20, 50, 250)));
+    }
+
+    #[test]
+    fn no_number_of_maps_makes_up_for_address_space() {
+        let lacks = |guests: u32| (guests > 10).then_some(Limit::AddressSpace);
+        let carried = carried(11, lacks).expect("too many");
+        assert_eq!((carried.fits, carried.with_more_maps), (10, None));
     }
 
     #[test]

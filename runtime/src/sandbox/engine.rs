@@ -7,7 +7,7 @@ use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Result,
 };
 
-use super::capacity::{Limit, Room, Seats, largest};
+use super::capacity::{Carried, Room, Seats, carried};
 use super::contract;
 use super::files;
 use super::guest::Guest;
@@ -61,11 +61,7 @@ impl Kind {
 /// Why a server gets no seats.
 pub(super) enum NoSeats {
     /// The machine does not carry so many.
-    Full {
-        /// How many guests at once would be carried.
-        fits: u32,
-        limit: Limit,
-    },
+    Full(Carried),
     Engine(wasmtime::Error),
 }
 
@@ -108,9 +104,8 @@ impl SharedEngine {
             };
             room.lacks(Room::of_seats(seats).and(pool))
         };
-        if let Some(limit) = lacks(concurrency) {
-            let fits = largest(concurrency, |fewer| lacks(fewer).is_none());
-            return Err(NoSeats::Full { fits, limit });
+        if let Some(fewer) = carried(concurrency, lacks) {
+            return Err(NoSeats::Full(fewer));
         }
 
         let wanted = seats(concurrency);

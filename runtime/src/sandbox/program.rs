@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wasmtime::component::Component;
 use wasmtime::{Engine, Result};
 
-use super::capacity::{Limit, Seats};
+use super::capacity::{Carried, Seats};
 use super::component::{Code, load, load_file};
 use super::contract::{DatagramEntry, StreamEntry};
 use super::engine::{Kind, NoSeats, SharedEngine};
@@ -141,39 +141,35 @@ fn seats(
         tables: concurrency.saturating_mul(code.tables.max(1)),
         instances: concurrency.saturating_mul(limits.max_instances),
     };
-    let explain = |error| match error {
-        NoSeats::Engine(error) => format!("{error:#}"),
-        NoSeats::Full {
-            fits,
-            limit: Limit::AddressSpace,
-        } => format!("the address space has room for {fits}: lower --max-concurrency"),
-        NoSeats::Full {
-            fits,
-            limit: Limit::Maps(needed),
-        } => format!(
-            "vm.max_map_count has room for {fits}: lower --max-concurrency, or raise it with \
-             sysctl vm.max_map_count={needed}"
-        ),
+    let wanted = concurrency.wanted;
+    let fewer = match SharedEngine::with_room(kind, wanted, each) {
+        Err(NoSeats::Full(Carried {
+            fits: fits @ 1.., ..
+        })) if concurrency.may_be_less => fits,
+        seats => return seats.map_err(explained),
     };
-    match (
-        SharedEngine::with_room(kind, concurrency.wanted, each),
-        concurrency,
-    ) {
-        (
-            Err(NoSeats::Full {
-                fits: fits @ 1.., ..
-            }),
-            Concurrency {
-                may_be_less: true, ..
-            },
-        ) => {
-            tracing::warn!(
-                "this machine carries {fits} requests at once, fewer than the default of {}",
-                concurrency.wanted
-            );
-            SharedEngine::with_room(kind, fits, each).map_err(explain)
-        }
-        (seats, _) => seats.map_err(explain),
+    tracing::warn!(
+        "this machine carries {fewer} requests at once, fewer than the default of {wanted}"
+    );
+    SharedEngine::with_room(kind, fewer, each).map_err(explained)
+}
+
+/// Why there are not so many seats, and what to do.
+fn explained(error: NoSeats) -> String {
+    let Carried {
+        fits,
+        with_more_maps,
+    } = match error {
+        NoSeats::Engine(error) => return format!("{error:#}"),
+        NoSeats::Full(carried) => carried,
+    };
+    match with_more_maps {
+        None => format!("the address space has room for {fits}: lower --max-concurrency"),
+        Some(more) => format!(
+            "vm.max_map_count has room for {fits}: lower --max-concurrency, or raise it with sysctl \
+             vm.max_map_count={}, which has room for {}",
+            more.max_map_count, more.fits
+        ),
     }
 }
 
