@@ -30,7 +30,8 @@ pub(super) struct GrantFlags {
     /// HOST is a name, *.NAME for the names below it, an address, or a CIDR such as 10.0.0.0/8 or [fd00::/8]; PORT a
     /// number, a range such as 8000-8099, or *. Behind a name are the addresses that a look-up in the same request
     /// gave, if they are public: private, loopback, link-local and other special ones are refused, unless another
-    /// --connect names them by address or CIDR.
+    /// --connect names them by address or CIDR. A CIDR that has public addresses grants only these: 0.0.0.0/0 is the
+    /// Internet, and not this machine.
     #[arg(long, value_name = "PATTERN")]
     connect: Vec<ConnectPattern>,
 

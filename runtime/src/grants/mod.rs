@@ -19,7 +19,7 @@ pub use name::NamePattern;
 pub use network::{ConnectPattern, HostPattern, NetworkPattern, Ports, Protocol};
 
 use crate::config::ConfigError;
-use special::is_special;
+use special::{is_special, names};
 
 /// What every instance of a handler is granted beside clocks and random bytes, which every language's start-up
 /// needs. The default is nothing.
@@ -47,13 +47,16 @@ pub struct Grants {
     ///
     /// A connection may go to an address that a pattern names directly, or to one that the host answered in this
     /// request to a look-up of a name that a pattern names. The latter must be public: whoever rules a name's answers
-    /// shall not rule whom a handler can reach within the server's own network (DNS rebinding).
+    /// shall not rule whom a handler can reach within the server's own network (DNS rebinding). A network that has
+    /// public addresses grants only these: `0.0.0.0/0` is the Internet, and not this machine. Private, loopback and
+    /// link-local ones are named by themselves, or by a network of their own, such as `10.0.0.0/8`.
     pub connect: Vec<ConnectPattern>,
 
     /// Names that may be looked up, beside those in `connect`.
     pub lookup: Vec<NamePattern>,
 
-    /// To whom a datagram handler may send packets by its own socket, beside its client.
+    /// To whom a datagram handler may send packets by its own socket, beside its client; as in `connect`, a network that
+    /// has public addresses grants only these.
     pub send_to: Vec<NetworkPattern>,
 }
 
@@ -108,7 +111,7 @@ impl Grants {
             .iter()
             .filter(|pattern| pattern.protocol == protocol && pattern.ports.contains(to.port()));
         patterns.any(|pattern| match &pattern.host {
-            HostPattern::Network(network) => network.contains(&ip),
+            HostPattern::Network(network) => names(network, ip),
             HostPattern::Name(pattern) => {
                 !is_special(ip) && answered.iter().any(|name| pattern.matches(name.as_ref()))
             }
@@ -121,7 +124,7 @@ impl Grants {
         if let Ok(ip) = name.parse::<IpAddr>() {
             let ip = ip.to_canonical();
             return self.connect.iter().any(|pattern| {
-                matches!(&pattern.host, HostPattern::Network(network) if network.contains(&ip))
+                matches!(&pattern.host, HostPattern::Network(network) if names(network, ip))
             });
         }
         let mut names = self.lookup.iter().chain(self.names_to_connect());

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::name::NamePattern;
+use super::special::names;
 use crate::config::ConfigError;
 
 /// How a handler talks to somebody else.
@@ -93,7 +94,7 @@ impl NetworkPattern {
     /// An address of IPv4 that is written as one of IPv6 is the one of IPv4.
     pub(super) fn contains(&self, address: SocketAddr) -> bool {
         let ip = address.ip().to_canonical();
-        self.network.contains(&ip) && self.ports.contains(address.port())
+        names(&self.network, ip) && self.ports.contains(address.port())
     }
 }
 

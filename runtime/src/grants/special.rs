@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::{Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// From the registry of special-purpose addresses of IPv4 (RFC 6890), and multicast.
 const SPECIAL_V4: [Ipv4Net; 14] = [
@@ -54,6 +54,29 @@ pub(super) fn is_special(ip: IpAddr) -> bool {
         IpAddr::V6(ip) => match translated(ip) {
             Some(ip) => is_special(IpAddr::V4(ip)),
             None => SPECIAL_V6.iter().any(|range| range.contains(&ip)),
+        },
+    }
+}
+
+/// True if whoever names `network` names `ip`. That takes more than holding it where `ip` is special: a network without any
+/// public address, or that address alone. Who writes 0.0.0.0/0 means the Internet, and neither the services of this
+/// machine nor a cloud's metadata.
+pub(super) fn names(network: &IpNet, ip: IpAddr) -> bool {
+    network.contains(&ip) && (!is_special(ip) || is_of_special(network))
+}
+
+/// True if no address in `network` is public.
+fn is_of_special(network: &IpNet) -> bool {
+    let one = network.prefix_len() == network.max_prefix_len();
+    one || match network {
+        IpNet::V4(network) => SPECIAL_V4.iter().any(|range| range.contains(network)),
+        IpNet::V6(network) => match translated(network.network()) {
+            Some(first) => {
+                let prefix = network.prefix_len().checked_sub(96);
+                let network = prefix.and_then(|prefix| Ipv4Net::new(first, prefix).ok());
+                network.is_some_and(|network| is_of_special(&IpNet::V4(network)))
+            }
+            None => SPECIAL_V6.iter().any(|range| range.contains(network)),
         },
     }
 }
@@ -110,6 +133,33 @@ mod tests {
             "2001::1",
         ] {
             assert!(is_special(text.parse().expect("an address")), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_network_with_public_addresses_names_no_special_one() {
+        for (network, ip, named) in [
+            ("0.0.0.0/0", "1.1.1.1", true),
+            ("0.0.0.0/0", "127.0.0.1", false),
+            ("0.0.0.0/0", "169.254.169.254", false),
+            ("8.0.0.0/5", "10.0.0.1", false),
+            ("10.0.0.0/8", "10.0.0.1", true),
+            ("10.1.0.0/16", "10.1.0.1", true),
+            ("169.254.169.254/32", "169.254.169.254", true),
+            ("10.0.0.0/8", "11.0.0.1", false),
+            ("::/0", "2a00::1", true),
+            ("::/0", "::1", false),
+            ("::/0", "fd00::1", false),
+            ("fd00::/8", "fd00::1", true),
+            ("::1/128", "::1", true),
+            ("64:ff9b::/96", "64:ff9b::10.0.0.1", false),
+            ("64:ff9b::/32", "64:ff9b::10.0.0.1", false),
+            ("64:ff9b::10.0.0.0/104", "64:ff9b::10.0.0.1", true),
+            ("64:ff9b:1::/48", "64:ff9b:1::1", true),
+        ] {
+            let network = network.parse().expect("a network");
+            let ip = ip.parse().expect("an address");
+            assert_eq!(names(&network, ip), named, "{network} {ip}");
         }
     }
 

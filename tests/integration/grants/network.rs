@@ -24,7 +24,10 @@ fn a_connection_goes_nowhere_else() {
     for (pattern, goes) in [
         ("tcp://127.0.0.1:*".to_owned(), true),
         (format!("tcp://127.0.0.0/8:{port}"), true),
-        (format!("tcp://0.0.0.0/0:{}-{port}", port - 1), true),
+        (format!("tcp://127.0.0.0/8:{}-{port}", port - 1), true),
+        // The Internet, and not this machine.
+        ("tcp://0.0.0.0/0:*".to_owned(), false),
+        ("tcp://[::/0]:*".to_owned(), false),
         (format!("tcp://[::ffff:127.0.0.1]:{port}"), true),
         (format!("tcp://127.0.0.2:{port}"), false),
         (format!("tcp://127.0.0.1:{}", other.port()), false),
