@@ -112,7 +112,8 @@ pub enum BindError {
         /// What it is instead.
         reason: String,
     },
-    /// The engine cannot carry so many requests at once, or cannot be made.
+    /// What runs requests cannot be made: the engine cannot carry so many at once; or, under the forking schedule, no
+    /// zygote can be started (see [`zygote`](crate::zygote)), or the kernel cannot confine it as strictly as asked.
     #[error("cannot prepare {name} for {max_concurrency} requests at once: {reason}")]
     Engine {
         /// The handler's name.

@@ -13,6 +13,10 @@ use crate::request::Request;
 /// They are ordinary functions, called between two steps of the server: they must not block. A panic in
 /// one is caught and logged, and the server goes on; a `verify_request` that panics refuses.
 ///
+/// All of them are called in the server's own process, under the forking schedule, too: there only the handler runs
+/// in a child, and what a hook knows, counts and opens is the server's. Python calls `shutdown_request` and, after a
+/// request that failed, `handle_error` in the child.
+///
 /// Of Python's other methods, `get_request` and `process_request` have the form of
 /// [`Server::process_request`](crate::Server::process_request), for programs that accept by themselves;
 /// `finish_request` and `close_request` cannot be overridden, since between a client and a handler that nobody
@@ -54,7 +58,8 @@ pub trait Hooks: Send + Sync {
     }
 
     /// Called by [`Server::handle_request`](crate::Server::handle_request) when its `timeout` went by
-    /// without a request. Default: nothing.
+    /// without a request. Default: nothing; children, which Python collects here, are collected at once by
+    /// themselves.
     fn handle_timeout(&self) {}
 
     /// Called by `serve_forever` when it begins and after each request that it took. What it returns is

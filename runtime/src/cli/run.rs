@@ -148,9 +148,12 @@ async fn serve_requests(server: &Server, flags: &Serve) -> Result<()> {
     let Some(requests) = flags.requests else {
         return Ok(server.serve_forever().await?);
     };
-    for _ in 0..requests {
+    let mut served = 0;
+    while served < requests {
         match server.handle_request().await? {
-            Handled::Request => {}
+            Handled::Request => served += 1,
+            // The library's, under forking, for children to be collected: here they are collected by themselves.
+            Handled::Timeout if flags.timeout.is_none() => {}
             Handled::Timeout => {
                 tracing::info!("no request has come in time");
                 break;

@@ -62,7 +62,7 @@ pub(super) struct Serve {
 
     /// With --requests: end with 0 when no request has come for this long
     #[arg(long, value_name = "TIME", requires = "requests")]
-    timeout: Option<Time>,
+    pub(super) timeout: Option<Time>,
 
     #[command(flatten)]
     limits: LimitFlags,

@@ -310,3 +310,28 @@ impl ServerConfig {
         )))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_a_request_waits_as_long_as_python_does() {
+        let waits = |schedule, timeout| {
+            let config = ServerConfig {
+                schedule,
+                timeout,
+                ..ServerConfig::default()
+            };
+            config.request_timeout()
+        };
+        let minute = Some(Duration::from_secs(60));
+        for schedule in [Schedule::Sync, Schedule::Threaded, Schedule::Forking] {
+            assert_eq!(waits(schedule, minute), minute);
+        }
+        assert_eq!(waits(Schedule::Sync, None), None);
+        assert_eq!(waits(Schedule::Threaded, None), None);
+        let forking = Some(Duration::from_secs(300));
+        assert_eq!(waits(Schedule::Forking, None), forking);
+    }
+}

@@ -48,8 +48,9 @@ impl Server {
     /// # Errors
     ///
     /// [`BindError`] if the handler does not speak this transport, if a setting is out of bounds, if the
-    /// socket cannot be bound, if a granted directory cannot be opened, or if the machine cannot carry
-    /// `max_concurrency`.
+    /// socket cannot be bound, if a granted directory cannot be opened, if the machine cannot carry
+    /// `max_concurrency`, or if the forking schedule has no zygote or not the [`Confine`](crate::Confine) that was
+    /// asked for.
     pub fn bind(
         address: &BindAddress,
         config: ServerConfig,
