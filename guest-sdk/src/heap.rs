@@ -7,10 +7,15 @@
 //! stays where it is; what is freed below the top is not used again, and what does not fit goes to the usual
 //! allocator.
 //!
+//! What the host returns, a list or a text, it puts where [`cabi_realloc`] says, and whoever called it frees it. That
+//! may be the C library, which knows nothing of the array: only what the SDK itself asks for lies there.
+//!
 //! This is the only file of the crate with `unsafe` code of its own.
 
 #![expect(unsafe_code, reason = "an allocator is unsafe by its nature")]
 
+#[cfg(target_arch = "wasm32")]
+use std::alloc::handle_alloc_error;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, UnsafeCell};
 use std::mem::MaybeUninit;
@@ -20,6 +25,63 @@ use std::ptr;
 #[cfg(target_arch = "wasm32")]
 #[global_allocator]
 static HEAP: Heap<65_536> = Heap::new();
+
+/// True while the SDK is in a call of the host.
+#[cfg(target_arch = "wasm32")]
+static OURS: Flag = Flag(Cell::new(false));
+
+#[cfg(target_arch = "wasm32")]
+struct Flag(Cell<bool>);
+
+// SAFETY: a component has one thread; there is no other that could see the cell.
+#[cfg(target_arch = "wasm32")]
+unsafe impl Sync for Flag {}
+
+/// Calls the host for something that Rust frees: it may lie in the array.
+#[cfg(target_arch = "wasm32")]
+pub(crate) fn ours<T>(call: impl FnOnce() -> T) -> T {
+    OURS.0.set(true);
+    let returned = call();
+    OURS.0.set(false);
+    returned
+}
+
+/// Room for what the host returns: the canonical ABI's `realloc`.
+///
+/// Rust's standard library has one, too, which gives way to this: it asks whatever allocator Rust has, and the C
+/// library then frees a block that is none of its own.
+///
+/// # Safety
+///
+/// As the canonical ABI says: `old` is null, or a block that was returned here with that size and alignment.
+#[cfg(target_arch = "wasm32")]
+#[unsafe(no_mangle)]
+unsafe extern "C" fn cabi_realloc(
+    old: *mut u8,
+    old_size: usize,
+    align: usize,
+    size: usize,
+) -> *mut u8 {
+    if size == 0 {
+        return ptr::without_provenance_mut(align);
+    }
+    // SAFETY: the host asks for alignments of the canonical ABI, powers of two, and for what fits into memory.
+    let layout = |size| unsafe { Layout::from_size_align_unchecked(size, align) };
+    let block = if old_size > 0 {
+        // SAFETY: a block of that layout came from here, which is the array or the usual allocator.
+        unsafe { HEAP.realloc(old, layout(old_size), size) }
+    } else if OURS.0.get() {
+        // SAFETY: `size` is not zero.
+        unsafe { HEAP.alloc(layout(size)) }
+    } else {
+        // SAFETY: `size` is not zero.
+        unsafe { System.alloc(layout(size)) }
+    };
+    if block.is_null() {
+        handle_alloc_error(layout(size));
+    }
+    block
+}
 
 /// `SIZE` bytes to hand out from the bottom up, and the usual allocator behind them.
 struct Heap<const SIZE: usize> {

@@ -64,7 +64,8 @@
 //! A handler imports only those functions of the contract that it calls, beside what Rust's standard library
 //! needs for itself. Nothing is formatted and no memory asked for in the course of a small request: the feature
 //! `heap`, on by default, gives the handler its first 64 KiB as a static array. Turn it off to bring a
-//! `#[global_allocator]` of your own.
+//! `#[global_allocator]` of your own; one that the C library can free blocks of, since it gets what the host returns to
+//! the calls that it makes.
 
 mod address;
 mod connection;

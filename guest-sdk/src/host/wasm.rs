@@ -7,7 +7,15 @@ use std::net::Shutdown;
 use std::time::Duration;
 
 use super::bindings::stream::socketserver::handler::{server, types};
+#[cfg(feature = "heap")]
+use crate::heap::ours;
 use crate::{Address, ErrorCode, Schedule, Transport};
+
+/// Calls the host.
+#[cfg(not(feature = "heap"))]
+fn ours<T>(call: impl FnOnce() -> T) -> T {
+    call()
+}
 
 /// A connection, as the runtime hands it over.
 #[derive(Debug)]
@@ -19,7 +27,7 @@ impl Stream {
     }
 
     pub(crate) fn client_address(&self) -> Address {
-        self.0.client_address().into()
+        ours(|| self.0.client_address()).into()
     }
 
     pub(crate) fn server(&self) -> ServerInfo {
@@ -27,7 +35,7 @@ impl Stream {
     }
 
     pub(crate) fn recv(&self, max: usize) -> Result<Vec<u8>, ErrorCode> {
-        Ok(self.0.recv(max as u64)?)
+        Ok(ours(|| self.0.recv(max as u64))?)
     }
 
     /// The most that one call takes. What is longer is not even handed over: it would be copied for nothing.
@@ -62,11 +70,11 @@ impl Packet {
     }
 
     pub(crate) fn client_address(&self) -> Address {
-        self.0.client_address().into()
+        ours(|| self.0.client_address()).into()
     }
 
     pub(crate) fn server_address(&self) -> Address {
-        self.0.server_address().into()
+        ours(|| self.0.server_address()).into()
     }
 
     pub(crate) fn server(&self) -> ServerInfo {
@@ -74,7 +82,7 @@ impl Packet {
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        self.0.packet()
+        ours(|| self.0.packet())
     }
 
     pub(crate) fn truncated(&self) -> bool {
@@ -96,7 +104,7 @@ pub(crate) struct ServerInfo;
 
 impl ServerInfo {
     pub(crate) fn server_address(&self) -> Address {
-        server::server_address().into()
+        ours(server::server_address).into()
     }
 
     pub(crate) fn transport(&self) -> Transport {
@@ -108,7 +116,7 @@ impl ServerInfo {
     }
 
     pub(crate) fn handler_name(&self) -> String {
-        server::handler_name()
+        ours(server::handler_name)
     }
 
     pub(crate) fn request_id(&self) -> u64 {

@@ -1,9 +1,10 @@
 //! What an operator grants, and what is refused beside it: variables of the `environment`, `directories`, names and
-//! addresses of a `network`, packets `sent` by the server's own socket.
+//! addresses of a `network`, by the `sdk`, packets `sent` by the server's own socket.
 
 mod directories;
 mod environment;
 mod network;
+mod sdk;
 mod sent;
 
 use tests::{Serve, Server, guest};
