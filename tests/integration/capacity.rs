@@ -3,8 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use tempfile::TempDir;
-use tests::{Ended, Serve, guest};
+use tests::{Ended, Handmade, Serve, guest};
 
 /// The number behind a text.
 #[track_caller]
@@ -53,34 +52,15 @@ fn the_refusal_names_the_setting_that_would_allow_more_and_how_many() {
     }
 }
 
-/// A handler that has twenty memories, each with maps of its own.
-fn of_many_memories(folder: &TempDir) -> PathBuf {
-    let memories = "(core instance (instantiate $more))".repeat(20);
-    let text = format!(
-        r#"(component
-          (import "socketserver:handler/types@0.1.0" (instance $types
-            (export "stream-request" (type (sub resource)))))
-          (alias export $types "stream-request" (type $stream))
-          (core module $more (memory 1))
-          {memories}
-          (core module $Guest
-            (memory (export "memory") 1)
-            (func (export "handle") (param i32) (result i32) (i32.const 1024)))
-          (core instance $guest (instantiate $Guest))
-          (func $handle (param "request" (own $stream)) (result (result (error string)))
-            (canon lift (core func $guest "handle") (memory $guest "memory")))
-          (instance $handler (export "handle" (func $handle)))
-          (export "socketserver:handler/stream-handler@0.1.0" (instance $handler)))"#
-    );
-    let path = folder.path().join("memories.wasm");
-    fs::write(&path, wat::parse_str(text).expect("a component")).expect("written");
-    path
-}
-
 #[test]
 fn the_default_is_lowered_to_what_the_machine_carries_and_the_start_says_so() {
     let folder = tempfile::tempdir().expect("a folder");
-    let handler = of_many_memories(&folder);
+    let memories = "(core instance (instantiate $more))".repeat(20);
+    let handler = Handmade {
+        component: &format!("(core module $more (memory 1)) {memories}"),
+        ..Handmade::default()
+    };
+    let handler = handler.file(folder.path());
     let allowed = ["--max-memories", "32"];
     let server = Serve::new(handler.clone()).args(allowed).start();
     let line = server.said(&["fewer than the default of 1000"]);

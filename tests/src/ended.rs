@@ -1,6 +1,7 @@
 //! How a process ended, and what it should have said.
 
 use std::fmt;
+use std::process::Output;
 
 /// How a process ended.
 #[derive(Debug)]
@@ -21,6 +22,17 @@ impl fmt::Display for Ended {
             "code {:?}\n--- stdout:\n{out}--- stderr:\n{err}---",
             self.code
         )
+    }
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            code: output.status.code(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
     }
 }
 

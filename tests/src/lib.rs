@@ -1,6 +1,6 @@
 //! What the integration tests stand on.
 //!
-//! `guests` builds handlers, `server` runs the command `runtime`, `clients` talk to it over every transport,
+//! `guests` builds handlers, `handmade` makes them from text, `server` runs the command `runtime`, `clients` talk to it over every transport,
 //! `footprint` is what it holds of the system, `processes` are its own and others, `taken` makes one of them call the
 //! kernel, `tools` looks for programs that a test runs beside it. Nothing here sleeps: everything waits for an event,
 //! for half a minute at most.
@@ -10,6 +10,7 @@ mod clients;
 mod ended;
 mod footprint;
 mod guests;
+mod handmade;
 mod output;
 mod peers;
 mod processes;
@@ -25,6 +26,7 @@ pub use clients::{Address, Client};
 pub use ended::Ended;
 pub use footprint::Footprint;
 pub use guests::{cache_folder, cleared, example, guest, root, target_folder};
+pub use handmade::Handmade;
 pub use peers::{answerer, greeter};
 pub use processes::{Process, until};
 pub use server::{Serve, Server, command, embedded, refused};

@@ -21,6 +21,8 @@ pub(super) struct Setup {
     pub(super) server_address: ServerAddress,
     /// In the order of the table.
     limits: Vec<Option<u64>>,
+    /// Bytes that the host holds for each instance.
+    pub(super) held: u64,
     grants: GrantsAsText,
     pub(super) read_timeout: Option<Duration>,
     pub(super) confine: Confine,
@@ -45,6 +47,7 @@ impl Setup {
         handler_name: &str,
         server_address: ServerAddress,
         limits: &Limits,
+        held: u64,
         grants: &Grants,
         read_timeout: Option<Duration>,
         confine: Confine,
@@ -55,6 +58,7 @@ impl Setup {
             handler_name: handler_name.to_owned(),
             server_address,
             limits: rows.map(|row| (row.get)(limits)).collect(),
+            held,
             grants: GrantsAsText::from(grants),
             read_timeout,
             confine,

@@ -91,6 +91,7 @@ impl Zygote {
             handler.name(),
             server_address.clone(),
             handler.limits(),
+            handler.code.needs.held,
             grants,
             forks.read_timeout,
             forks.confine,

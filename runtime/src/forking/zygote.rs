@@ -179,6 +179,7 @@ fn prepare(setup: &Setup, descriptors: Vec<OwnedFd>, home: &Arc<Home>) -> Result
     let wall = wall.map_err(|error| error.to_string())?;
     let about = About {
         limits,
+        held: setup.held,
         total_memory: None,
         server_address: setup.server_address.clone(),
         schedule: Schedule::Forking,

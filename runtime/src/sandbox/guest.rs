@@ -21,6 +21,8 @@ use crate::stream::Connection;
 /// What every guest of one server is told about it, and is held to.
 pub(crate) struct About {
     pub(crate) limits: Limits,
+    /// Bytes that the host holds for each instance, beside its memories and tables: [`Needs::held`](super::needs::Needs).
+    pub(crate) held: u64,
     pub(crate) total_memory: Option<Arc<TotalMemory>>,
     pub(crate) server_address: ServerAddress,
     pub(crate) schedule: Schedule,
@@ -100,6 +102,11 @@ impl Guest {
             wasi: None,
             reach: None,
         }
+    }
+
+    /// Counts what the host holds for it from the beginning; false if that is more than it may have.
+    pub(super) fn hold_what_it_begins_with(&mut self) -> bool {
+        self.about.held == 0 || self.limiter.hold(self.about.held)
     }
 
     /// Whom it may reach.

@@ -5,7 +5,9 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use wasmtime::component::{Resource, ResourceTableError};
-use wasmtime::{Error, Result, Store, Trap, UpdateDeadline};
+use wasmtime::{
+    Error, OutOfMemory, PoolConcurrencyLimitError, Result, Store, Trap, UpdateDeadline,
+};
 use wasmtime_wasi::I32Exit;
 
 use super::guest::{DatagramRequest, Guest, StreamRequest};
@@ -18,7 +20,7 @@ pub(crate) struct Instance<'a> {
     store: Store<Guest>,
     program: &'a Program,
     request: Handle,
-    /// The host has done its part: what fails from here on is what the guest asked for.
+    /// The host has made it: what the system refuses from here on is what the guest asked for.
     instantiated: bool,
 }
 
@@ -74,6 +76,8 @@ impl<'a> Instance<'a> {
         let mut store = Store::new(&program.engine.engine, guest);
         store.limiter(|guest| &mut guest.limiter);
         store.set_hostcall_fuel(usize::try_from(limits.max_call_bytes).unwrap_or(usize::MAX));
+        // Those of the contract and of WASI are counted where they are made; these are what a handler makes of its own.
+        store.set_max_component_handles(limits.max_handles as usize);
         if let Some(fuel) = limits.max_fuel {
             store.set_fuel(fuel)?;
         }
@@ -95,6 +99,9 @@ impl<'a> Instance<'a> {
 
     /// Instantiates the handler and calls it.
     pub(crate) async fn handle(&mut self) -> Verdict {
+        if !self.store.data_mut().hold_what_it_begins_with() {
+            return self.verdict(&Error::msg("it begins with more than there is"));
+        }
         // Here guest code runs first: in the start functions of the instance.
         self.store.set_epoch_deadline(FIRST_TURN);
         match self.ticking().await {
@@ -161,10 +168,20 @@ impl<'a> Instance<'a> {
                 "memory access out of bounds (a stray pointer, or endless recursion)".to_owned(),
             ),
             Some(trap) => Verdict::Trap(self.panic_text().unwrap_or_else(|| trap.to_string())),
-            // A handle that is none, text that is not UTF-8.
-            None if self.instantiated => Verdict::Trap(format!("{error:#}")),
-            None => Verdict::Host(format!("{error:#}")),
+            None if self.is_the_hosts(error) => Verdict::Host(format!("{error:#}")),
+            // A handle that is none, text that is not UTF-8: in a start function, too.
+            None => Verdict::Trap(format!("{error:#}")),
         }
+    }
+
+    /// True if the host could not do what it must be able to: there is no room, or the system made none.
+    fn is_the_hosts(&self, error: &Error) -> bool {
+        let of_the_system = |cause: &(dyn std::error::Error + 'static)| {
+            cause.is::<std::io::Error>() || cause.is::<rustix::io::Errno>()
+        };
+        error.is::<PoolConcurrencyLimitError>()
+            || error.is::<OutOfMemory>()
+            || !self.instantiated && error.chain().any(of_the_system)
     }
 
     /// What the guest said on standard error before it trapped, on one line.
@@ -198,6 +215,7 @@ fn host_memory(error: &Error) -> Option<&'static str> {
     let text = format!("{error:#}");
     [
         ("fuel allocated for hostcalls", "max-call-bytes"),
+        ("store handle limit exceeded", "max-handles"),
         ("requested len ", "max-random-bytes"),
         ("resource limit exceeded: instance", "max-instances"),
     ]

@@ -71,7 +71,11 @@ impl MemoryLimiter {
     }
 
     fn grow(&mut self, now: usize, desired: usize, size: usize) -> bool {
-        let by = desired.saturating_sub(now).saturating_mul(size) as u64;
+        self.hold(desired.saturating_sub(now).saturating_mul(size) as u64)
+    }
+
+    /// Counts what the host holds for the instance; false if that is more than it may have.
+    pub(super) fn hold(&mut self, by: u64) -> bool {
         let wanted = self.used.saturating_add(by);
         if wanted > self.limit {
             self.refused = Some("max-memory");
@@ -168,6 +172,16 @@ mod tests {
         assert!(!limiter.memory_growing(65_536, 2 * 65_536, None).unwrap());
         assert_eq!(limiter.refused(), Some("max-memory"));
         assert_eq!(limiter.peak(), 2 * 65_536 + 64_000);
+    }
+
+    #[test]
+    fn what_the_host_holds_counts_with_it() {
+        let mut limiter = limiter(2 * 65_536);
+        assert!(limiter.hold(65_536));
+        assert!(limiter.memory_growing(0, 65_536, None).unwrap());
+        assert!(!limiter.table_growing(0, 1, None).unwrap());
+        assert_eq!(limiter.peak(), 2 * 65_536);
+        assert!(!limiter.hold(1));
     }
 
     #[test]

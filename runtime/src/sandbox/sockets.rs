@@ -157,6 +157,7 @@ mod tests {
     fn guest(grants: Grants) -> Guest {
         let about = About {
             limits: Limits::default(),
+            held: 0,
             total_memory: None,
             server_address: ServerAddress {
                 transport: Transport::Tcp,

@@ -245,6 +245,7 @@ fn program(
     let total_memory = config.limits.max_total_memory;
     let about = About {
         limits: *handler.limits(),
+        held: handler.code.needs.held,
         total_memory: total_memory.map(|limit| Arc::new(TotalMemory::new(limit))),
         server_address: listener.address().clone(),
         schedule: config.schedule,

@@ -79,7 +79,8 @@ pub(super) const fn expected(hurt: Hurt) -> Expected {
         Hurt::ManyShortWaits => lasting("cpu", Limit::Cpu),
         Hurt::ClockForEver => lasting("cpu", Limit::Cpu),
         Hurt::RandomBytesForEver => lasting("cpu", Limit::Cpu),
-        Hurt::PollLongLists => lasting("cpu", Limit::Cpu),
+        // A call lends no more handles than a request may have.
+        Hurt::PollLongLists => quick("memory"),
         Hurt::NeverRead => lasting("cpu", Limit::Cpu).only_on(&STREAMS),
         Hurt::AnswerForEver => quick("bytes-out").only_on(&DATAGRAMS),
         Hurt::PrintForEver => quick("output"),

@@ -3,12 +3,13 @@
 //!
 //! `expected` says, for each way, how it ends. The ways of the guest `hostile` are in a file that it shares with
 //! these tests, and are met in `hurts`; those that no compiler writes are components made in `odd`; `damaged` are
-//! files that are no components any more.
+//! files that are no components any more, and `begins` is what a component takes without a call.
 
 #[macro_use]
 #[path = "../../guests/hostile/src/ways.rs"]
 mod ways;
 
+mod begins;
 mod damaged;
 mod expected;
 mod hurts;
