@@ -107,7 +107,8 @@ impl Connection {
         let timeout = self.lock().timeout();
         match timeout {
             None => operation.await,
-            Some(limit) => tokio::time::timeout(limit, operation)
+            // Boxed: a connection without a time-out, which is most of them, shall not carry room for one.
+            Some(limit) => Box::pin(tokio::time::timeout(limit, operation))
                 .await
                 .unwrap_or(Err(Failure::TimedOut)),
         }
