@@ -78,10 +78,10 @@ pub use address::{
 };
 pub use config::{
     AccessLog, Applies, ConfigError, Confine, Limit, Limits, Schedule, ServerConfig, ServerLimits,
-    Unit, WhenFull, limits,
+    Unit, WhenFull, client_network, limits,
 };
 pub use error::{BindError, LoadError, ServeError};
-pub use forking::{ZYGOTE, zygote};
+pub use forking::{ZYGOTE, child_message, zygote};
 pub use grants::{
     Access, ConnectPattern, Directory, Grants, HostPattern, NamePattern, NetworkPattern, Ports,
     Protocol, Variable,

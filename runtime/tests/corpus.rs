@@ -41,6 +41,11 @@ fn addresses() {
 }
 
 #[test]
+fn children() {
+    replay("child", checks::child);
+}
+
+#[test]
 fn components() {
     replay("component", checks::component);
 }

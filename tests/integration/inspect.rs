@@ -9,10 +9,15 @@ use tests::{Ended, cache_folder, command, example, guest};
 
 /// `runtime inspect` of a handler, to its end.
 fn inspect(handler: PathBuf, flags: &[&str]) -> Ended {
+    let handler = handler.display().to_string();
+    run("inspect", &[&[handler.as_str()], flags].concat())
+}
+
+/// The command with these arguments, to its end.
+fn run(subcommand: &str, arguments: &[&str]) -> Ended {
     let output = Command::new(command())
-        .arg("inspect")
-        .arg(handler)
-        .args(flags)
+        .arg(subcommand)
+        .args(arguments)
         .arg("--cache-dir")
         .arg(cache_folder())
         .output()
@@ -163,4 +168,115 @@ fn a_usage_error_ends_with_2() {
     inspect(&["--cpu-limit", "0s"]).assert(2, &["--cpu-limit"]);
     inspect(&["--env", "A=1", "--env", "A=2"]).assert(2, &["--env A is given twice"]);
     inspect(&["--max-concurrency", "0"]).assert(2, &["--max-concurrency"]);
+}
+
+/// What `serve` would do with its command line, told of every transport and schedule. Nothing is bound: the address is
+/// nobody's, and the socket is not made.
+#[test]
+fn a_whole_command_line_of_serve_is_taken() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("socket").display().to_string();
+    let rest = "--requests 1 --timeout 1s --cpu-limit 200ms --max-memory 32MiB --max-rate 5 --drain-timeout 1s \
+                --env TOKEN=secret --access-log all --log-format json --log-level warn --send-buffer 64KiB";
+    for (server, flags) in [
+        (
+            "--proto tcp --bind 192.0.2.1:9999",
+            "--schedule sync --idle-limit 1s --allow 10.0.0.0/8",
+        ),
+        (
+            "--proto udp --bind 192.0.2.1:9999",
+            "--schedule forking --max-children 9 --confine strict",
+        ),
+        (
+            "--proto unix",
+            "--schedule threaded --socket-mode 660 --max-concurrency 9",
+        ),
+        (
+            "--proto unixgram",
+            "--schedule forking --max-packet-size 100",
+        ),
+    ] {
+        let mut flags: Vec<&str> = [server, flags, rest]
+            .iter()
+            .flat_map(|part| part.split_whitespace())
+            .collect();
+        if server.contains("unix") {
+            flags.extend(["--bind", &socket]);
+        }
+        let told = inspect(guest("misbehave"), &flags);
+        told.assert(0, &[]);
+        assert_is(&told, "wasi:cli/environment@", "granted: TOKEN");
+        assert_is(&told, "memories", "of the 32MiB that they may have");
+    }
+    assert!(!folder.path().join("socket").exists());
+}
+
+#[test]
+fn the_handler_may_be_named_as_serve_has_it() {
+    let named = |arguments: &[&str]| {
+        let handler = guest("bare").display().to_string();
+        let words = arguments.iter();
+        let words: Vec<&str> = words
+            .map(|word| {
+                if *word == "HANDLER" {
+                    handler.as_str()
+                } else {
+                    *word
+                }
+            })
+            .collect();
+        run("inspect", &words)
+    };
+    named(&["--handler", "HANDLER"]).assert(0, &[]);
+    named(&["--proto", "udp", "--handler", "HANDLER"]).assert(0, &[]);
+    named(&["HANDLER", "--handler", "HANDLER"]).assert(2, &["cannot be used with"]);
+    named(&["--proto", "udp"]).assert(2, &["--handler"]);
+}
+
+#[test]
+fn what_serve_would_refuse_is_refused_with_its_words() {
+    for flags in [
+        &["--proto", "udp", "--idle-limit", "1s"][..],
+        &["--confine", "strict"],
+        &["--proto", "unix"],
+        &["--schedule", "fair"],
+        &["--schedule", "forking", "--max-total-memory", "1GiB"],
+        &["--max-packet-size", "65536"],
+        &["--proto", "unix", "--bind", "@x", "--allow", "10.0.0.1"],
+    ] {
+        let line = |ended: &Ended| ended.stderr.lines().next().map(str::to_owned);
+        let serve = run("serve", &[&["--handler", "no-such.wasm"], flags].concat());
+        let inspected = inspect("no-such.wasm".into(), flags);
+        serve.assert(2, &["error: "]);
+        inspected.assert(2, &["error: "]);
+        assert_eq!(line(&serve), line(&inspected));
+    }
+}
+
+#[test]
+fn a_transport_that_is_named_has_to_be_one_of_the_handlers() {
+    let streams = example("http");
+    inspect(streams.clone(), &[]).assert(0, &[]);
+    let told = inspect(streams, &["--proto", "udp"]);
+    told.assert_one_line(1, &["handles streams, not udp: choose --proto tcp or unix"]);
+    let packets = example("log-collector");
+    inspect(packets.clone(), &[]).assert(0, &[]);
+    let told = inspect(packets, &["--bind", "tcp://127.0.0.1:0"]);
+    told.assert_one_line(
+        1,
+        &["handles datagrams, not tcp: choose --proto udp or unixgram"],
+    );
+}
+
+/// A process for each request is what has to fit under forking; under the others, all requests of one process.
+#[test]
+fn capacity_is_that_of_the_schedule() {
+    let schedule = |schedule| {
+        inspect(
+            guest("misbehave"),
+            &["--schedule", schedule, "--max-concurrency", "1000000"],
+        )
+    };
+    schedule("threaded").assert_one_line(1, &["has room for"]);
+    schedule("forking").assert(0, &[]);
 }

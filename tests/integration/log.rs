@@ -44,13 +44,14 @@ fn none_of_them_if_asked_for() {
 }
 
 #[test]
-fn a_level_leaves_out_what_is_below_it_but_not_where_the_server_listens() {
+fn a_level_leaves_out_what_is_below_it_but_not_where_the_server_listens_and_what_was_counted() {
     let server = serve()
         .args(["--log-level", "error", "--access-log", "all"])
         .start();
     assert_eq!(server.ask("error x\n"), "");
-    let stderr = server.stop().stderr;
-    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    let ended = server.stop();
+    ended.assert(0, &["listening on", "1 requests: 1 handler-error"]);
+    assert_eq!(ended.stderr.lines().count(), 2, "{ended}");
 }
 
 #[test]

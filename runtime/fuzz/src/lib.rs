@@ -2,12 +2,11 @@
 //! same checks of the kept corpus whenever tests run.
 
 use std::fmt::{Debug, Display};
-use std::net::IpAddr;
 use std::str::FromStr;
 
 use runtime::{
     BindAddress, ConnectPattern, Directory, Handler, HostPattern, IpNet, Limits, NamePattern,
-    NetworkPattern, Ports, Transport, Variable,
+    NetworkPattern, Ports, Transport, Variable, child_message, client_network,
 };
 
 const TRANSPORTS: [Transport; 4] = [
@@ -43,11 +42,11 @@ pub fn networks(text: &str) {
     }
     assert_eq!(pattern, behind_tcp(text), "as for --connect");
 
-    let address = || text.parse::<IpAddr>().map(IpNet::from);
-    let Ok(network) = text.parse::<IpNet>().or_else(|_| address()) else {
+    let Some(network) = accepted(client_network(text)) else {
         return;
     };
-    assert_reads_the_same(&network);
+    let printed = network.to_string();
+    assert_eq!(client_network(&printed), Ok(network), "{printed}");
     let any_port = match network {
         IpNet::V4(network) => format!("{network}:*"),
         IpNet::V6(network) => format!("[{network}]:*"),
@@ -107,6 +106,16 @@ pub fn component(bytes: &[u8]) {
     // The engine's own count: the limit was checked against another, made before anything was compiled.
     assert!(handler.memories() <= limits.max_memories);
     assert!(handler.tables() <= limits.max_tables);
+}
+
+/// What a child says to its server, which trusts none: whatever the bytes are, they are no message, or one that takes no
+/// more room than they did, and is read again as the same.
+pub fn child(bytes: &[u8]) {
+    let Some(message) = child_message(bytes) else {
+        return;
+    };
+    assert!(message.len() <= bytes.len(), "{bytes:?} became {message:?}");
+    assert_eq!(child_message(&message), Some(message.clone()));
 }
 
 /// What was read, if it was not refused, which takes one line.

@@ -2,8 +2,7 @@
 
 use clap::Args;
 
-use super::values::Network;
-use crate::IpNet;
+use crate::{IpNet, client_network};
 
 /// Who gets in.
 #[derive(Debug, Args)]
@@ -13,21 +12,11 @@ pub(super) struct ClientFlags {
     ///
     /// The longest network that holds a client's address decides between --allow and --deny, and of two equal
     /// ones --deny. For tcp and udp.
-    #[arg(long, value_name = "CIDR")]
-    allow: Vec<Network>,
+    #[arg(long, value_name = "CIDR", value_parser = client_network)]
+    pub(super) allow: Vec<IpNet>,
 
     /// Refuse clients of this network, or this address, before they use up anything; may be given several
     /// times
-    #[arg(long, value_name = "CIDR")]
-    deny: Vec<Network>,
-}
-
-impl ClientFlags {
-    pub(super) fn allow(&self) -> Vec<IpNet> {
-        self.allow.iter().map(|network| network.0).collect()
-    }
-
-    pub(super) fn deny(&self) -> Vec<IpNet> {
-        self.deny.iter().map(|network| network.0).collect()
-    }
+    #[arg(long, value_name = "CIDR", value_parser = client_network)]
+    pub(super) deny: Vec<IpNet>,
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::{Confine, Schedule, ServerConfig, WhenFull};
+use crate::{Confine, ServerConfig};
 
 /// A process for every request.
 #[derive(Debug, Args)]
@@ -15,30 +15,13 @@ pub(super) struct ForkingFlags {
     max_children: Option<u32>,
 
     /// The wall that the kernel builds around each process: best-effort (say what this kernel lacks), strict
-    /// (do not start if it lacks anything) or off [default: best-effort]
+    /// (do not start if it lacks anything) or off [default: best-effort, since most kernels have all of it, and the
+    /// sandbox around a handler stands on any]
     #[arg(long, value_name = "best-effort|strict|off")]
     confine: Option<Confine>,
 }
 
 impl ForkingFlags {
-    /// Whether these flags fit the others.
-    pub(super) fn check(
-        &self,
-        schedule: Schedule,
-        when_full: Option<WhenFull>,
-    ) -> Result<(), String> {
-        let alone = |flag| Err(format!("{flag} is for --schedule forking"));
-        match (schedule, self.max_children, self.confine) {
-            (Schedule::Forking, ..) if when_full == Some(WhenFull::Refuse) => Err(
-                "--when-full refuse: under --schedule forking requests wait, as in Python"
-                    .to_owned(),
-            ),
-            (Schedule::Forking, ..) | (_, None, None) => Ok(()),
-            (_, Some(_), _) => alone("--max-children"),
-            (_, None, Some(_)) => alone("--confine"),
-        }
-    }
-
     pub(super) fn apply(&self, config: &mut ServerConfig) {
         if self.max_children.is_some() {
             config.limits.max_concurrency = self.max_children;

@@ -4,68 +4,58 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
 
-use super::grants::GrantFlags;
 use super::inspect_report::Report;
-use super::limits::LimitFlags;
-use super::{build, run};
-use crate::{Handler, Server, ServerConfig};
+use super::serve::ServerFlags;
+use super::{log, run};
+use crate::output::Output;
+use crate::{Handler, Server, Transport};
 
 /// Tells what a handler exports and imports, and what it would be granted and refused.
 ///
-/// Takes the limits and grants of `runtime serve`. Nothing is bound, and no code of the handler runs.
+/// Takes all flags of `runtime serve`, so that a command line of it can be tried as it stands: what it would refuse,
+/// this refuses with the same words. Nothing is bound, and no code of the handler runs.
 ///
 /// Exit codes: 0 it could be served; 1 it could not; 2 a usage error.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   runtime inspect upper.wasm
-  runtime inspect upper.wasm --dir /srv/data --connect tcp://db.example.com:5432")]
+  runtime inspect upper.wasm --dir /srv/data --connect tcp://db.example.com:5432
+  runtime inspect --handler upper.wasm --proto udp --schedule forking --max-children 100")]
 pub(super) struct Inspect {
-    /// The handler: a component (.wasm), or the folder of a handler crate, which is built first
-    #[arg(value_name = "FILE|FOLDER")]
-    handler: PathBuf,
+    #[command(flatten)]
+    handler: HandlerArgument,
 
     /// One JSON object instead of text
     #[arg(long)]
     json: bool,
 
-    /// Where compiled code is kept, or none [default: $XDG_CACHE_HOME/runtime or ~/.cache/runtime]
-    #[arg(long, value_name = "DIR|none")]
-    cache_dir: Option<PathBuf>,
-
     #[command(flatten)]
-    limits: LimitFlags,
-
-    #[command(flatten)]
-    grants: GrantFlags,
+    pub(super) server: ServerFlags,
 }
 
-impl Inspect {
-    /// What clap cannot know: which flags make sense together.
-    pub(super) fn check(&self) -> Result<(), String> {
-        self.grants.check()?;
-        let limits = self.limits.request.check();
-        let config = self.config().check();
-        limits.and(config).map_err(|error| format!("--{error}"))
-    }
+/// The handler, in either form.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct HandlerArgument {
+    /// The handler: a component (.wasm), or the folder of a handler crate, which is built first
+    #[arg(value_name = "FILE|FOLDER")]
+    argument: Option<PathBuf>,
 
-    fn config(&self) -> ServerConfig {
-        ServerConfig {
-            limits: self.limits.server,
-            ..ServerConfig::default()
-        }
-    }
+    /// The same, as `runtime serve` has it
+    #[arg(long, value_name = "FILE|FOLDER")]
+    handler: Option<PathBuf>,
 }
 
 /// The whole of `runtime inspect`.
 pub(super) fn inspect(flags: &Inspect) -> Result<ExitCode> {
-    let component = build::component(&flags.handler)?;
-    let cache = run::cache(flags.cache_dir.as_deref());
-    let limits = flags.limits.request;
-    let handler = Handler::load_with_cache(&component, limits, cache.as_ref())?
-        .with_grants(flags.grants.grants());
+    let output = Output::shared();
+    log::start(&flags.server.log, &output);
+    let HandlerArgument { argument, handler } = &flags.handler;
+    let path = argument.as_ref().or(handler.as_ref());
+    let handler = run::load(path.context("no handler is named")?, &flags.server)?;
     let report = Report::of(&handler);
     let text = if flags.json {
         report.json()
@@ -75,6 +65,18 @@ pub(super) fn inspect(flags: &Inspect) -> Result<ExitCode> {
     io::stdout()
         .write_all(text.as_bytes())
         .context("cannot print what was found")?;
-    Server::check(&flags.config(), &handler)?;
+    check(&flags.server, &handler)?;
+    output.flush();
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether `handler` could be served as the flags say; if they name no transport, on one of its own.
+fn check(flags: &ServerFlags, handler: &Handler) -> Result<()> {
+    let config = flags.config().map_err(|text| anyhow!(text))?;
+    let transport = match flags.named_transport().map_err(|text| anyhow!(text))? {
+        Some(named) => named,
+        None if handler.handles_streams() => Transport::Tcp,
+        None => Transport::Udp,
+    };
+    Ok(Server::check(transport, &config, handler)?)
 }

@@ -14,8 +14,8 @@ use crate::output::Output;
 
 /// What is logged whatever the level is: that the server listens.
 pub(super) const LISTENING: &str = "listening";
-/// And what somebody asked for by a signal.
-pub(super) const ANSWER: &str = "answer";
+/// And what was counted, which somebody asks for by a signal, and which is a server's last word.
+pub(super) const COUNTERS: &str = "counters";
 
 /// From here on, events are lines.
 pub(super) fn start(flags: &LogFlags, output: &Arc<Output>) {
@@ -28,7 +28,7 @@ pub(super) fn start(flags: &LogFlags, output: &Arc<Output>) {
         .with_target("runtime", flags.log_level)
         .with_target("access", flags.log_level)
         .with_target(LISTENING, LevelFilter::INFO)
-        .with_target(ANSWER, LevelFilter::INFO);
+        .with_target(COUNTERS, LevelFilter::INFO);
     let registry = tracing_subscriber::registry();
     match flags.log_format {
         LogFormat::Human => registry.with(lines.with_filter(wanted)).init(),

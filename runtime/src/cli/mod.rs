@@ -1,9 +1,10 @@
 //! The command `runtime`: what was typed, and what becomes of it.
 //!
 //! `serve` holds the flags, whose doc comments are the manual, and turns them into calls of this library; those of
-//! `limits` are made of the table of limits, `client_flags` says who may come, `forking_flags` what processes are forked, and `grants` what a handler may
-//! reach; `values` reads what flags say; `build` makes a component of a folder; `log` sets up the log; `run` serves until a
-//! signal comes. `inspect` finds out what a handler asks for and would be granted, and `inspect_report` tells it.
+//! `limits` are made of the table of limits, `client_flags` says who may come, `forking_flags` what processes are forked, and
+//! `grants` what a handler may reach; `scope` refuses a flag that could have no effect; `values` reads what flags say;
+//! `build` makes a component of a folder; `log` sets up the log; `run` serves until a signal comes. `inspect` takes the
+//! same flags, finds out what a handler asks for and would be granted, and `inspect_report` tells it.
 //! `bench` holds the flags of the load generator; `bench_plan` makes a plan of them, `bench_run`
 //! carries it out until it is done or a signal comes, and `bench_report` tells what was measured.
 
@@ -20,8 +21,12 @@ mod inspect_report;
 mod limits;
 mod log;
 mod run;
+mod scope;
 mod serve;
 mod values;
+
+#[cfg(test)]
+mod tests;
 
 use std::process::ExitCode;
 
@@ -61,11 +66,11 @@ pub fn main() -> ExitCode {
     crate::zygote();
     let ended = match Cli::parse().command {
         Command::Serve(serve) => {
-            checked("serve", serve.check());
+            checked("serve", serve.server.check());
             run::serve(&serve)
         }
         Command::Inspect(inspect) => {
-            checked("inspect", inspect.check());
+            checked("inspect", inspect.server.check());
             inspect::inspect(&inspect)
         }
         Command::Bench(bench) => {

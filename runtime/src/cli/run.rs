@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, anyhow};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
-use super::serve::Serve;
+use super::serve::{Serve, ServerFlags};
 use super::{build, log};
 use crate::output::Output;
 use crate::{Cache, Closed, CounterHandle, Handled, Handler, Server};
@@ -19,16 +19,22 @@ const CUT_SHORT: u8 = 3;
 /// The whole of `runtime serve`.
 pub(super) fn serve(flags: &Serve) -> Result<ExitCode> {
     let output = Output::shared();
-    log::start(&flags.log, &output);
-    let handler = load(flags)?;
-    let server = bind(flags, &handler)?;
+    log::start(&flags.server.log, &output);
+    let handler = load(&flags.handler, &flags.server)?;
+    let how = if handler.was_cached() {
+        "found compiled code of"
+    } else {
+        "compiled"
+    };
+    tracing::info!("{how} {}", handler.name());
+    let server = bind(&flags.server, &handler)?;
     let threads = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start threads")?;
     let counters = server.counter_handle();
-    let closed = threads.block_on(serve_until_done(flags, server))?;
-    tracing::info!("{}", counters.counters());
+    let closed = threads.block_on(serve_until_done(&flags.server, server))?;
+    tell(&counters);
     // A guest that is cut short may be computing: it yields within a tick, and is dropped then.
     threads.shutdown_timeout(Duration::from_secs(1));
     if output.lost_lines() > 0 {
@@ -41,22 +47,16 @@ pub(super) fn serve(flags: &Serve) -> Result<ExitCode> {
     })
 }
 
-fn load(flags: &Serve) -> Result<Handler> {
-    let component = build::component(&flags.handler)?;
+/// The handler, built first if `handler` is a folder, with what the flags say of it.
+pub(super) fn load(handler: &Path, flags: &ServerFlags) -> Result<Handler> {
+    let component = build::component(handler)?;
     let cache = cache(flags.log.cache_dir.as_deref());
-    let handler = Handler::load_with_cache(&component, flags.limits(), cache.as_ref())?
-        .with_grants(flags.grants.grants());
-    let how = if handler.was_cached() {
-        "found compiled code of"
-    } else {
-        "compiled"
-    };
-    tracing::info!("{how} {}", handler.name());
-    Ok(handler)
+    let handler = Handler::load_with_cache(&component, flags.limits(), cache.as_ref())?;
+    Ok(handler.with_grants(flags.grants.grants()))
 }
 
 /// The cache; none if there is no place for it, which costs time and nothing else.
-pub(super) fn cache(wanted: Option<&Path>) -> Option<Cache> {
+fn cache(wanted: Option<&Path>) -> Option<Cache> {
     let folder = match wanted {
         Some(folder) if folder == Path::new("none") => return None,
         Some(folder) => folder.to_owned(),
@@ -87,13 +87,13 @@ fn default_cache() -> Option<PathBuf> {
     Some(base.join("runtime"))
 }
 
-fn bind(flags: &Serve, handler: &Handler) -> Result<Server> {
+fn bind(flags: &ServerFlags, handler: &Handler) -> Result<Server> {
     let address = flags.address().map_err(|text| anyhow!(text))?;
     let config = flags.config().map_err(|text| anyhow!(text))?;
     Ok(Server::bind(&address, config, handler)?)
 }
 
-async fn serve_until_done(flags: &Serve, server: Server) -> Result<Closed> {
+async fn serve_until_done(flags: &ServerFlags, server: Server) -> Result<Closed> {
     // Signals are caught before anybody can know that the server listens.
     let mut signals = Signals::new().context("cannot catch signals")?;
     let asked = signal(SignalKind::user_defined1()).context("cannot catch signals")?;
@@ -134,8 +134,12 @@ async fn serve_until_done(flags: &Serve, server: Server) -> Result<Closed> {
 /// Says what was counted as often as somebody asks.
 async fn tell_counters(mut asked: Signal, counters: CounterHandle) {
     while asked.recv().await.is_some() {
-        tracing::info!(target: log::ANSWER, "{}", counters.counters());
+        tell(&counters);
     }
+}
+
+fn tell(counters: &CounterHandle) {
+    tracing::info!(target: log::COUNTERS, "{}", counters.counters());
 }
 
 fn cut_short() -> Closed {
@@ -144,7 +148,7 @@ fn cut_short() -> Closed {
 }
 
 /// `serve_forever`, or as many requests as `--requests` says.
-async fn serve_requests(server: &Server, flags: &Serve) -> Result<()> {
+async fn serve_requests(server: &Server, flags: &ServerFlags) -> Result<()> {
     let Some(requests) = flags.requests else {
         return Ok(server.serve_forever().await?);
     };

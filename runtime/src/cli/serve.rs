@@ -9,6 +9,7 @@ use super::client_flags::ClientFlags;
 use super::forking_flags::ForkingFlags;
 use super::grants::GrantFlags;
 use super::limits::LimitFlags;
+use super::scope::{Asked, Typed};
 use super::values::{Mode, Size, Time, TimeOrNone};
 use crate::{AccessLog, BindAddress, Limits, Schedule, ServerConfig, Transport, WhenFull};
 
@@ -16,7 +17,7 @@ use crate::{AccessLog, BindAddress, Limits, Schedule, ServerConfig, Transport, W
 ///
 /// Prints one line with `listening on` and the real address to standard error when clients can connect.
 /// SIGTERM and SIGINT stop accepting and wait for running requests; a second one stops at once. SIGHUP is
-/// ignored. SIGUSR1 asks for what was counted, which is also said at the end.
+/// ignored. SIGUSR1 asks for what was counted, which is also said at the end, whatever --log-level is.
 ///
 /// TIME is a number with its unit, as in 500ms, 10s or 5m; SIZE is bytes, as in 65536, 64KiB or 1MB; none
 /// means no limit.
@@ -39,6 +40,16 @@ pub(super) struct Serve {
     #[arg(long, value_name = "FILE|FOLDER")]
     pub(super) handler: PathBuf,
 
+    #[command(flatten)]
+    pub(super) server: ServerFlags,
+}
+
+/// How a handler is served: what `runtime serve` does, and `runtime inspect` judges.
+#[derive(Debug, Args)]
+pub(super) struct ServerFlags {
+    #[command(flatten)]
+    typed: Typed,
+
     /// The transport: tcp, udp, unix or unixgram [default: tcp, or what --bind names]
     #[arg(long, value_name = "TRANSPORT")]
     proto: Option<Transport>,
@@ -53,6 +64,8 @@ pub(super) struct Serve {
 
     /// How requests share the server: sync (one at a time, in order), threaded (side by side) or forking (side by
     /// side, each in a process of its own that the kernel confines)
+    ///
+    /// By default one slow client holds up nobody, and a request costs no process.
     #[arg(long, default_value = defaults().schedule.as_str())]
     schedule: String,
 
@@ -95,7 +108,7 @@ struct Endings {
     ///
     /// By default a client learns at once that there is no room, and the operator can count it.
     ///
-    /// Under --schedule sync and forking they wait.
+    /// Under --schedule sync and forking they wait, as in Python.
     #[arg(long, value_name = "refuse|wait")]
     when_full: Option<WhenFull>,
 
@@ -104,7 +117,8 @@ struct Endings {
     #[arg(long, value_name = "TIME", default_value_t = Time(defaults().drain_timeout))]
     drain_timeout: Time,
 
-    /// Whether the server waits for running requests at all when it ends: Python's block_on_close
+    /// Whether the server waits for running requests at all when it ends: Python's block_on_close, and its
+    /// default, so that nobody's request is cut short for a restart
     #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true", default_value = "true")]
     block_on_close: bool,
 }
@@ -124,7 +138,7 @@ struct Attributes {
     #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     allow_reuse_address: Option<bool>,
 
-    /// SO_REUSEPORT
+    /// SO_REUSEPORT: let other sockets bind this port, too, and share its clients. As in Python, not by default
     #[arg(long)]
     allow_reuse_port: bool,
 
@@ -188,16 +202,28 @@ pub(super) enum LogFormat {
     Json,
 }
 
+impl Endings {
+    /// Whether these flags fit `schedule`.
+    fn check(&self, schedule: Schedule) -> Result<(), String> {
+        match (schedule, self.when_full) {
+            (Schedule::Sync | Schedule::Forking, Some(WhenFull::Refuse)) => Err(format!(
+                "--when-full refuse: under --schedule {} requests wait, as in Python",
+                schedule.as_str()
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
 fn defaults() -> ServerConfig {
     ServerConfig::default()
 }
 
-impl Serve {
+impl ServerFlags {
     /// What clap cannot know: which flags make sense together.
     pub(super) fn check(&self) -> Result<(), String> {
-        self.forking
-            .check(self.schedule()?, self.endings.when_full)?;
-        let transport = self.address()?.transport();
+        let (address, schedule) = (self.address()?, self.schedule()?);
+        self.endings.check(schedule)?;
         // What the library calls a setting is the flag's name.
         self.grants.check()?;
         self.limits
@@ -207,8 +233,14 @@ impl Serve {
         let config = self.config()?;
         let checked = config
             .check()
-            .and_then(|()| config.check_transport(transport));
-        checked.map_err(|error| format!("--{error}"))
+            .and_then(|()| config.check_transport(address.transport()));
+        checked.map_err(|error| format!("--{error}"))?;
+        let asked = Asked {
+            typed: &self.typed,
+            address: &address,
+            schedule,
+        };
+        asked.check()
     }
 
     pub(super) fn address(&self) -> Result<BindAddress, String> {
@@ -227,6 +259,13 @@ impl Serve {
         };
         let proto = self.proto.unwrap_or(Transport::Tcp);
         BindAddress::new(proto, text).map_err(|error| error.to_string())
+    }
+
+    /// The transport, if the flags name one.
+    pub(super) fn named_transport(&self) -> Result<Option<Transport>, String> {
+        let is_named = self.proto.is_some() || self.bind.is_some();
+        let address = self.address()?;
+        Ok(is_named.then(|| address.transport()))
     }
 
     fn schedule(&self) -> Result<Schedule, String> {
@@ -266,8 +305,8 @@ impl Serve {
             drain_timeout: self.endings.drain_timeout.0,
             block_on_close: self.endings.block_on_close,
             access_log: self.log.access_log,
-            allow: self.clients.allow(),
-            deny: self.clients.deny(),
+            allow: self.clients.allow.clone(),
+            deny: self.clients.deny.clone(),
             ..ServerConfig::default()
         };
         self.forking.apply(&mut config);

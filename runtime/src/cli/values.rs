@@ -1,11 +1,8 @@
 //! What flags say: durations, sizes, and the word `none`.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
-
-use crate::IpNet;
 
 /// A duration, as in `500ms`, `10s`, `5m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,10 +19,6 @@ pub(super) struct Size(pub(super) u64);
 /// Permission bits in octal, as chmod takes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mode(pub(super) u32);
-
-/// A network, as in `10.0.0.0/8` or `2001:db8::/32`, or one address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Network(pub(super) IpNet);
 
 impl FromStr for Time {
     type Err = String;
@@ -67,20 +60,6 @@ impl FromStr for Mode {
         u32::from_str_radix(text, 8)
             .map(Self)
             .map_err(|_| "write permission bits in octal, as in 660".to_owned())
-    }
-}
-
-impl FromStr for Network {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let address = || text.parse::<IpAddr>().map(IpNet::from);
-        text.parse::<IpNet>()
-            .or_else(|_| address())
-            .map(Self)
-            .map_err(|_| {
-                "write a network, as in 10.0.0.0/8 or 2001:db8::/32, or one address".to_owned()
-            })
     }
 }
 

@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use super::ConfigError;
-use super::table::{Amount, Applies, Limit, Row, Unit, check, limits};
+use super::table::{Amount, Applies, Limit, Row, Unit, check, limits, unit_words};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-/// A rate is kept as whole nanoseconds between two of what it counts: 10 of them here.
-const HIGHEST_RATE: u64 = 100_000_000;
+/// A time is checked in nanoseconds.
+const MILLISECOND: u64 = 1_000_000;
 
 limits! {
     /// What one request may use, and where it ends otherwise.
@@ -69,46 +69,46 @@ limits! {
         "fuel", "limits::fuel_ends_at_the_same_instruction_each_time";
 
         cpu_limit: Option<Duration> = Some(Duration::from_secs(1)), "cpu-limit";
-        Time, All, 1_000_000..=u64::MAX, none;
+        Time, All, MILLISECOND..=u64::MAX, none;
         "CPU time, precise to about 10 ms; for a stream, since the handler last had to wait for its client."
         "A handler that spins costs one core for that long; a long conversation is no offence. Neither \
          waiting nor being preempted counts."
         "cpu", "limits::computing_counts_between_two_waits_for_the_client";
 
         total_cpu_limit: Option<Duration> = None, "total-cpu-limit";
-        Time, Streams, 1_000_000..=u64::MAX, none;
+        Time, Streams, MILLISECOND..=u64::MAX, none;
         "CPU time of a stream from its beginning to its end."
         "An honest conversation may be long; a client that pays for each second of computing with one byte is not \
          stopped by --cpu-limit."
         "cpu", "limits::a_long_conversation_meets_the_total_cpu_limit";
 
         datagram_wall_limit: Option<Duration> = Some(Duration::from_secs(10)), "wall-limit";
-        Time, Datagrams, 1_000_000..=u64::MAX, none;
+        Time, Datagrams, MILLISECOND..=u64::MAX, none;
         "Time from a request's beginning to its end, waiting included."
         "Who sent a datagram has given up by then."
         "wall", "limits::a_packet_that_sleeps_meets_the_default_wall_limit_within_ten_seconds";
 
         stream_wall_limit: Option<Duration> = None, "wall-limit";
-        Time, Streams, 1_000_000..=u64::MAX, none;
+        Time, Streams, MILLISECOND..=u64::MAX, none;
         "Time from a request's beginning to its end, waiting included."
         "An honest conversation must not end for being long; --idle-limit stands in its place."
         "wall", "limits::a_streams_wall_limit_is_off_unless_it_is_asked_for";
 
         idle_limit: Option<Duration> = Some(Duration::from_secs(600)), "idle-limit";
-        Time, Streams, 1_000_000..=u64::MAX, none;
+        Time, Streams, MILLISECOND..=u64::MAX, none;
         "Time in which no byte moved either way."
         "As nginx's proxy_timeout."
         "idle", "limits::a_silent_client_meets_the_idle_limit";
 
         first_byte_timeout: Option<Duration> = Some(Duration::from_secs(60)), "first-byte-timeout";
-        Time, Streams, 1_000_000..=u64::MAX, none;
+        Time, Streams, MILLISECOND..=u64::MAX, none;
         "Time until a client has sent its first byte, if the handler waits for it."
         "As nginx's client_header_timeout: a connection that nobody uses is not kept. A client that is \
          served without having to ask is not hurried."
         "first-byte", "limits::a_client_that_says_nothing_meets_the_first_byte_timeout";
 
         write_timeout: Option<Duration> = Some(Duration::from_secs(60)), "write-timeout";
-        Time, Streams, 1_000_000..=u64::MAX, none;
+        Time, Streams, MILLISECOND..=u64::MAX, none;
         "Time in which a client takes no byte of what waits for it."
         "As nginx's send_timeout: a slow client is served, one that does not read is not."
         "write", "limits::a_client_that_reads_nothing_meets_the_write_timeout";
@@ -197,27 +197,28 @@ limits! {
          the others."
         "refused-source-full", "sources::a_source_has_no_more_running_than_it_may_and_others_are_served";
 
+        // The highest rate: it is kept as whole nanoseconds between two of what it counts, 10 of them there.
         max_rate: Option<u32> = None, "max-rate";
-        Number, All, 1..=HIGHEST_RATE, none;
+        Number, All, 1..=100_000_000, none;
         "Requests a second, of all clients together."
         "Only whoever knows the handler knows how many it can serve. As many may come at once after a quiet second."
         "refused-rate", "sources::all_together_are_refused_above_their_rate_and_served_again";
 
         max_rate_per_source: Option<u32> = None, "max-rate-per-source";
-        Number, All, 1..=HIGHEST_RATE, none;
+        Number, All, 1..=100_000_000, none;
         "Requests a second of one source; those above it do not count for --max-rate."
         "An honest crowd may stand behind one address. As many may come at once after a quiet second."
         "refused-source-rate", "sources::a_source_is_refused_above_its_rate_and_others_are_served";
 
         max_reply_rate_per_source: Option<u64> = None, "max-reply-rate-per-source";
-        Bytes, Datagrams, 1..=HIGHEST_RATE, none;
+        Bytes, Udp, 1..=100_000_000, none;
         "Bytes a second, headers included, that one source is sent over udp; a reply above it is not sent."
         "An honest crowd may stand behind one address. As many may leave at once after a quiet second, and a longer \
          reply never leaves."
         "bytes-out", "sources::a_source_is_sent_no_more_than_its_rate_and_others_are_answered";
 
         max_amplification: Option<u32> = Some(20), "max-amplification";
-        Number, Datagrams, 1..=4_294_967_295, none;
+        Number, Udp, 1..=4_294_967_295, none;
         "How many times its own bytes, headers included, a packet over udp may be answered with; a reply above it is \
          not sent."
         "Who sent a packet is not proven, and a server that answers little with much is a weapon. It holds for \

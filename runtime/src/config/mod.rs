@@ -11,6 +11,7 @@ pub use limits::{Limits, ServerLimits, limits};
 pub(crate) use table::Row;
 pub use table::{Applies, Limit, Unit};
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -309,6 +310,24 @@ impl ServerConfig {
              connect (socket-mode)"
         )))
     }
+}
+
+/// Reads a network of clients, for [`ServerConfig::allow`] and [`ServerConfig::deny`]: `10.0.0.0/8`, `2001:db8::/32`,
+/// or one address.
+///
+/// ```
+/// let network = runtime::client_network("192.0.2.7").expect("an address");
+/// assert_eq!(network.to_string(), "192.0.2.7/32");
+/// ```
+///
+/// # Errors
+///
+/// [`ConfigError`] if `text` is neither.
+pub fn client_network(text: &str) -> Result<IpNet, ConfigError> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    let network = text.parse::<IpNet>().or_else(|_| address());
+    let help = "write a network, as in 10.0.0.0/8 or 2001:db8::/32, or one address";
+    network.map_err(|_| ConfigError::new(help.to_owned()))
 }
 
 #[cfg(test)]

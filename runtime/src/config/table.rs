@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::ConfigError;
+use crate::address::Transport;
 
 /// What a limit is counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,22 @@ pub enum Applies {
     Streams,
     /// Datagrams.
     Datagrams,
+    /// Packets over udp, whose senders are not proven.
+    Udp,
+}
+
+impl Applies {
+    /// The transports that have such requests.
+    #[must_use]
+    pub fn transports(self) -> &'static [Transport] {
+        use Transport::{Tcp, Udp, Unix, Unixgram};
+        match self {
+            Self::All => &[Tcp, Udp, Unix, Unixgram],
+            Self::Streams => &[Tcp, Unix],
+            Self::Datagrams => &[Udp, Unixgram],
+            Self::Udp => &[Udp],
+        }
+    }
 }
 
 /// One row of the table of limits: a field of [`Limits`](crate::Limits) or
@@ -143,6 +160,7 @@ impl fmt::Display for Applies {
             Self::All => "all requests",
             Self::Streams => "streams",
             Self::Datagrams => "datagrams",
+            Self::Udp => "udp",
         })
     }
 }
@@ -221,7 +239,7 @@ macro_rules! limits {
         $name:ident {
             $(
                 $field:ident: $type:ty = $default:expr, $flag:literal;
-                $unit:ident, $applies:ident, $least:literal..=$most:expr $(, $none:ident)? $(, $words:literal)?;
+                $unit:ident, $applies:ident, $least:tt..=$most:expr $(, $none:ident)? $(, $words:literal)?;
                 $meaning:literal
                 $reason:literal
                 $outcome:literal, $proof:literal;
@@ -236,8 +254,14 @@ macro_rules! limits {
                 #[doc = ""]
                 #[doc = $reason]
                 #[doc = ""]
-                #[doc = concat!("Flag `--", $flag, "`. Ends in the outcome `", $outcome, "`.")]
+                #[doc = concat!(
+                    "Default `", stringify!($default), "`, bounds `", stringify!($least), "..=", stringify!($most),
+                    "`", unit_words!($unit), "."
+                )]
                 $(#[doc = concat!("`None`: no limit (`", stringify!($none), "`).")])?
+                $(#[doc = concat!("`None`: ", $words, ".")])?
+                #[doc = ""]
+                #[doc = concat!("Flag `--", $flag, "`. Ends in the outcome `", $outcome, "`.")]
                 pub $field: $type,
             )+
         }
@@ -289,7 +313,20 @@ macro_rules! limits {
     };
 }
 
-pub(super) use limits;
+/// What the documentation of a limit says of its unit.
+macro_rules! unit_words {
+    (Bytes) => {
+        " bytes"
+    };
+    (Number) => {
+        ""
+    };
+    (Time) => {
+        " in nanoseconds"
+    };
+}
+
+pub(super) use {limits, unit_words};
 
 #[cfg(test)]
 mod tests {

@@ -42,7 +42,8 @@ pub use start::{ZYGOTE, zygote};
 
 use children::Children;
 use keeper::Keeper;
-use message::{Setup, Work};
+use message::{FromChild, Setup, Work};
+use seqpacket::{decode, encode};
 use start::Recipe;
 
 /// What serves requests in children.
@@ -140,4 +141,13 @@ impl Hands {
             *socket = None;
         }
     }
+}
+
+/// What the server reads in bytes that a child sent, as bytes again; none if they are no message. For fuzzing, which
+/// looks from outside.
+#[doc(hidden)]
+#[must_use]
+pub fn child_message(bytes: &[u8]) -> Option<Vec<u8>> {
+    let message: FromChild = decode(bytes).ok()?;
+    encode(&message).ok()
 }

@@ -45,7 +45,7 @@ pub(super) fn send(
     message: &impl Serialize,
     descriptors: &[BorrowedFd<'_>],
 ) -> io::Result<()> {
-    let bytes = postcard::to_stdvec(message).map_err(io::Error::other)?;
+    let bytes = encode(message)?;
     let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
     let mut control = SendAncillaryBuffer::new(&mut room);
     if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
@@ -117,7 +117,21 @@ pub(super) fn receive_plain<M: DeserializeOwned>(socket: &OwnedFd) -> io::Result
     decode(bytes.get(..length).unwrap_or_default()).map(Some)
 }
 
-fn decode<M: DeserializeOwned>(bytes: &[u8]) -> io::Result<M> {
+/// The bytes of a message.
+///
+/// # Errors
+///
+/// If it cannot be written, as every message of this program can.
+pub(super) fn encode(message: &impl Serialize) -> io::Result<Vec<u8>> {
+    postcard::to_stdvec(message).map_err(io::Error::other)
+}
+
+/// The message that `bytes` are.
+///
+/// # Errors
+///
+/// `InvalidData` if they are none.
+pub(super) fn decode<M: DeserializeOwned>(bytes: &[u8]) -> io::Result<M> {
     postcard::from_bytes(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 

@@ -97,15 +97,18 @@ impl Server {
         Self::furnish(listener, config, handler, granted)
     }
 
-    /// Whether `handler` could be served with `config`, on one of its transports: all that [`Server::bind`] checks,
-    /// but for the socket. Nothing is bound, and no code of the handler runs.
+    /// Whether `handler` could be served with `config` on `transport`: all that [`Server::bind`] checks, but for the
+    /// socket. Nothing is bound, and no code of the handler runs.
     ///
     /// # Errors
     ///
     /// As [`Server::bind`].
-    pub fn check(config: &ServerConfig, handler: &Handler) -> Result<(), BindError> {
-        config.check()?;
-        Granted::open(handler.grants())?;
+    pub fn check(
+        transport: Transport,
+        config: &ServerConfig,
+        handler: &Handler,
+    ) -> Result<(), BindError> {
+        drop(check(handler, transport, config)?);
         check_program(handler, config)
     }
 

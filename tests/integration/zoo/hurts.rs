@@ -14,17 +14,20 @@ const SLACK: u64 = 24 << 20;
 impl Limit {
     const ALL: [Self; 4] = [Self::Cpu, Self::Wall, Self::Idle, Self::None];
 
-    /// It, and no other.
-    pub(super) fn flags(self) -> [String; 3] {
+    /// It, and no other of those that `transport` has.
+    pub(super) fn flags(self, transport: &str) -> Vec<String> {
         let flag = |limit, name, short| {
             let value = if self == limit { short } else { "none" };
             format!("--{name}-limit={value}")
         };
-        [
+        let mut flags = vec![
             flag(Self::Cpu, "cpu", "50ms"),
             flag(Self::Wall, "wall", "200ms"),
-            flag(Self::Idle, "idle", "200ms"),
-        ]
+        ];
+        if STREAMS.contains(&transport) {
+            flags.push(flag(Self::Idle, "idle", "200ms"));
+        }
+        flags
     }
 }
 
@@ -32,10 +35,14 @@ fn serve(transport: &str, schedule: &str, limit: Limit, folder: &Path) -> Serve 
     // Shown if the test fails.
     println!("{transport}, {schedule}, {limit:?}");
     let serve = Serve::new(guest("hostile")).on(transport, folder);
-    let serve = serve.args(limit.flags()).args(["--schedule", schedule]);
-    // A client of unixgram that reads nothing has room for ten packets, and udp drops what it has no room for.
-    let serve = serve.args(["--max-datagrams-out", "5"]);
-    serve.args(["--access-log", "all"])
+    let serve = serve.args(limit.flags(transport));
+    let serve = serve.args(["--schedule", schedule, "--access-log", "all"]);
+    if DATAGRAMS.contains(&transport) {
+        // A client of unixgram that reads nothing has room for ten packets, and udp drops what it has no room for.
+        serve.args(["--max-datagrams-out", "5"])
+    } else {
+        serve
+    }
 }
 
 /// The ways that can be done on a transport.

@@ -244,8 +244,8 @@ fn serve(file: &Path, transport: &str, schedule: &str) -> Serve {
 }
 
 /// Asks six times: all are served, the odd ones and the even ones, and each ends as expected.
-fn meet(serve: Serve, limit: Limit, [odd, even]: [Expected; 2]) {
-    let server = serve.args(limit.flags()).start();
+fn meet(serve: Serve, [odd, even]: [Expected; 2]) {
+    let server = serve.start();
     for id in 1..=6 {
         ask(&server);
         let expected = if id % 2 == 1 { odd } else { even };
@@ -262,9 +262,10 @@ fn odd_components_are_refused_or_served_and_nothing_else() {
         for transport in TRANSPORTS {
             for schedule in SCHEDULES {
                 let serve = serve(&file, transport, schedule);
+                let under = |limit: Limit| limit.flags(transport);
                 match fate(*odd) {
-                    Fate::Ends(expected) => meet(serve, expected.limit, [expected, HONEST_END]),
-                    Fate::AlwaysEnds(expected) => meet(serve, expected.limit, [expected; 2]),
+                    Fate::Ends(end) => meet(serve.args(under(end.limit)), [end, HONEST_END]),
+                    Fate::AlwaysEnds(end) => meet(serve.args(under(end.limit)), [end; 2]),
                     Fate::Refused(says) => serve.run().assert_one_line(1, says),
                 }
             }
