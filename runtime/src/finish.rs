@@ -76,7 +76,8 @@ impl Service {
             Arrival::Connection(socket) => self.finish_stream(&mut ending, socket, client).await,
             Arrival::Packet(packet, outbox) => {
                 let budget = self.replies.budget(&client, packet.length);
-                let replies = Replies::new(outbox, packet.server_address.clone(), budget);
+                let from = packet.server_address.clone();
+                let replies = Replies::new(outbox, from, client.credentials, budget);
                 self.finish_packet(&mut ending, packet, Arc::new(replies), client)
                     .await
             }
@@ -201,6 +202,10 @@ impl Ending<'_> {
             && let Some(limit) = replies.refused()
         {
             self.report.outcome = Outcome::BytesOut(limit);
+        } else if let Outcome::HandlerError(_) = self.report.outcome
+            && replies.client_is_gone()
+        {
+            self.report.outcome = Outcome::ClientGone;
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::address::Endpoint;
+use crate::address::{Credentials, Endpoint};
 use crate::listen::Outbox;
 use crate::reply_budget::ReplyBudget;
 
@@ -44,9 +44,12 @@ pub(crate) struct Replies {
     outbox: Arc<Outbox>,
     /// The address that the packet came to, from which answers leave.
     from: Endpoint,
+    /// Who sent it, if that is known.
+    sender: Option<Credentials>,
     budget: Mutex<ReplyBudget>,
     bytes: AtomicU64,
     refused: OnceLock<&'static str>,
+    client_gone: AtomicBool,
 }
 
 impl ReplyPath {
@@ -59,13 +62,20 @@ impl ReplyPath {
 }
 
 impl Replies {
-    pub(crate) fn new(outbox: Arc<Outbox>, from: Endpoint, budget: ReplyBudget) -> Self {
+    pub(crate) fn new(
+        outbox: Arc<Outbox>,
+        from: Endpoint,
+        sender: Option<Credentials>,
+        budget: ReplyBudget,
+    ) -> Self {
         Self {
             outbox,
             from,
+            sender,
             budget: Mutex::new(budget),
             bytes: AtomicU64::new(0),
             refused: OnceLock::new(),
+            client_gone: AtomicBool::new(false),
         }
     }
 
@@ -76,9 +86,27 @@ impl Replies {
             self.refused.get_or_init(|| limit);
             return Err(NotSent::LimitReached);
         }
-        self.outbox.send(bytes, to, &self.from).await?;
+        match to {
+            Endpoint::Ip(_) => self.outbox.send(bytes, to, &self.from).await?,
+            Endpoint::Unix(_) => self.send_to_unix(&bytes, to).await?,
+        }
         self.bytes.fetch_add(length as u64, Relaxed);
         Ok(())
+    }
+
+    /// To the client, who is the only one that is sent to by a Unix socket.
+    async fn send_to_unix(&self, bytes: &[u8], client: &Endpoint) -> Result<(), NotSent> {
+        let sent = self.outbox.send_to_unix(bytes, client, self.sender).await;
+        let sent = sent.map_err(NotSent::from);
+        if sent == Err(NotSent::NotConnected) {
+            self.client_gone.store(true, Relaxed);
+        }
+        sent
+    }
+
+    /// True if the client could not be answered, because nobody is there.
+    pub(crate) fn client_is_gone(&self) -> bool {
+        self.client_gone.load(Relaxed)
     }
 
     fn take(&self, to: &Endpoint, length: usize) -> Result<(), &'static str> {
@@ -99,16 +127,15 @@ impl Replies {
 
 impl From<io::Error> for NotSent {
     fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::TimedOut {
-            return Self::TimedOut;
+        match error.kind() {
+            io::ErrorKind::TimedOut => return Self::TimedOut,
+            io::ErrorKind::NotConnected => return Self::NotConnected,
+            _ => {}
         }
         match error.raw_os_error() {
-            Some(
-                nix::libc::ENOTCONN
-                | nix::libc::EDESTADDRREQ
-                | nix::libc::ECONNREFUSED
-                | nix::libc::ENOENT,
-            ) => Self::NotConnected,
+            Some(nix::libc::EDESTADDRREQ | nix::libc::ECONNREFUSED | nix::libc::ENOENT) => {
+                Self::NotConnected
+            }
             Some(nix::libc::EMSGSIZE) => Self::TooLong,
             Some(nix::libc::EACCES | nix::libc::EPERM) => Self::Denied,
             _ => Self::Other,

@@ -5,7 +5,8 @@
 //! many times what came in its name, and no number of pretended sources gets round it. The rate of a source, if it
 //! is set, bounds what one that is real, or one that is attacked, is sent in a second.
 //!
-//! Clients of Unix sockets cannot pretend to be others: for them only the limits of a request hold.
+//! Clients of Unix sockets cannot pretend to be others (`listen::client_file` sees to it): for them only the limits of a
+//! request hold.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

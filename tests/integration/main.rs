@@ -27,5 +27,6 @@ mod readmes; // every example's README, followed
 mod soak; // a million requests, one in ten hostile: what tests/soak.sh runs
 mod sources; // who is let in, how often, and how much a packet is answered with
 mod table; // the table of limits in the documents, and its proofs
+mod traffic; // the first byte, bytes in and out, packets: limits of what moves
 mod unix; // files, modes and names of Unix sockets
 mod zoo; // hostile handlers, one for each way to hurt

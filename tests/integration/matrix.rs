@@ -1,10 +1,16 @@
-//! Every transport with every schedule, from one body.
+//! Every transport with every schedule, from one body: by the command, by a program that has the library in it and is its own
+//! zygote, and in this process, whose zygote is the command.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use tests::{Client, Serve, Server, c_guest, example, guest};
+use runtime::{Cache, Closed, Handler, Limits, ServerConfig, ServerLimits};
+use tests::{
+    Address, Client, Serve, Server, asked_for, c_guest, cache_folder, command, example, guest,
+};
+use tokio::runtime::Runtime;
+use tokio::task::spawn_blocking;
 
 /// A test for each pair, all of the same body.
 macro_rules! matrix {
@@ -23,7 +29,7 @@ macro_rules! matrix {
     };
 }
 
-matrix!(upper, bare, in_c, fresh, told, order);
+matrix!(upper, embedded, in_process, bare, in_c, fresh, told, order);
 
 fn serve(handler: PathBuf, transport: &str, schedule: &str, folder: &Path) -> Server {
     let serve = Serve::new(handler).on(transport, folder);
@@ -50,17 +56,71 @@ fn several<T: Send>(client: impl Fn(usize) -> T + Sync) -> Vec<T> {
 fn upper(transport: &str, schedule: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let server = serve(example("upper"), transport, schedule, folder.path());
+    ask_for_upper(&server.address());
+    server.stop().assert(0, &["listening on"]);
+    assert_no_socket_in(folder.path());
+}
+
+fn ask_for_upper(address: &Address) {
     several(|number| {
         for round in 0..5 {
-            let answer = server.ask(format!("  hello {number}, Grüße {round}\n"));
-            assert_eq!(answer, format!("HELLO {number}, GRüßE {round}"));
+            let request = format!("  hello {number}, Grüße {round}\n");
+            let answer = Client::connect(address).ask(request.as_bytes());
+            let expected = format!("HELLO {number}, GRüßE {round}");
+            assert_eq!(answer.expect("an answer"), expected);
         }
     });
-    server.stop().assert(0, &["listening on"]);
-    assert!(
-        !folder.path().join("socket").exists(),
-        "the socket's file is left"
-    );
+}
+
+fn assert_no_socket_in(folder: &Path) {
+    let socket = folder.join("socket");
+    assert!(!socket.exists(), "the socket's file is left");
+}
+
+/// The same by an embedding program. Under forking, it is its own zygote.
+fn embedded(transport: &str, schedule: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let serve = Serve::embedding(&example("upper"), transport, schedule, folder.path());
+    let server = serve.start();
+    ask_for_upper(&server.address());
+    server.stop().assert(0, &["closed: Drained"]);
+    assert_no_socket_in(folder.path());
+}
+
+/// The same in this process. Under forking, it names its zygote.
+fn in_process(transport: &str, schedule: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let asked_for = asked_for(transport, folder.path());
+    let config = ServerConfig {
+        schedule: schedule.parse().expect("a schedule"),
+        zygote: Some(command()),
+        limits: ServerLimits {
+            // So that the servers of many tests fit into one engine's pool.
+            max_concurrency: (schedule != "sync").then_some(16),
+            ..ServerLimits::default()
+        },
+        ..ServerConfig::default()
+    };
+    let cache = Cache::at(cache_folder()).expect("a cache");
+    let handler = Handler::load_with_cache(example("upper"), Limits::default(), Some(&cache));
+    let tasks = Runtime::new().expect("a runtime");
+    let closed = tasks.block_on(async {
+        let address = asked_for.parse().expect("an address");
+        let server = runtime::Server::bind(&address, config, &handler.expect("a handler"));
+        let server = server.expect("a server");
+        let address = Address::parse(&server.server_address().to_string());
+        let shutdown = server.shutdown_handle();
+        let serving = tokio::spawn(async move {
+            server.serve_forever().await.expect("it serves");
+            server.server_close().await
+        });
+        let asking = move || ask_for_upper(&address.expect("an address"));
+        spawn_blocking(asking).await.expect("no panic");
+        shutdown.shutdown().await;
+        serving.await.expect("no panic")
+    });
+    assert_eq!(closed, Closed::Drained);
+    assert_no_socket_in(folder.path());
 }
 
 /// A guest without SDK, standard library and WASI.

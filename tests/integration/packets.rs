@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
-use tests::{Client, PATIENCE, Serve, guest};
+use tests::{Address, Client, PATIENCE, Serve, guest};
 
 fn serve() -> Serve {
     Serve::new(guest("misbehave")).args(["--proto", "udp"])
@@ -29,6 +29,23 @@ fn the_default_takes_8192_bytes_and_any_packet_can_be_taken_whole() {
     packet.resize(65_507, b'x');
     let server = serve().args(["--max-packet-size", "65535"]).start();
     assert_eq!(server.ask(&packet), "65507 false");
+}
+
+/// Else one packet that somebody sends in the server's name would be answered without end.
+#[test]
+fn a_packet_that_claims_to_come_from_the_server_itself_is_dropped() {
+    let server = serve().args(["--send-to", "127.0.0.1:*", "--access-log", "all"]);
+    let server = server.start();
+    let Address::Udp(itself) = server.address() else {
+        panic!("{server}")
+    };
+    assert_eq!(server.ask(format!("send-to {itself} reply again")), "sent");
+    assert_eq!(server.ask("reply x"), "x");
+    let line = server.end_of(2);
+    assert!(
+        line.contains("bytes_in=7"),
+        "the second is the client's: {line}"
+    );
 }
 
 #[test]

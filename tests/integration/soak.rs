@@ -62,7 +62,7 @@ fn soak(transport: &'static str, requests: u64) -> [Footprint; 2] {
     ask_all(&address, requests - requests / 20);
     server.assert_well();
     server.assert_settles(transport, before, SLACK);
-    let after = server.footprint();
+    let [before, after] = [before, server.footprint()].map(|held| held.server);
     let arrow = |before: u64, after: u64| format!("{before} -> {after}");
     println!(
         "  {transport:5} {requests:>11} {:>8}  {:16} {:14} {}",

@@ -45,10 +45,14 @@ fn hold(mut client: Client) -> Client {
 
 #[test]
 fn a_source_has_no_more_running_than_it_may_and_others_are_served() {
-    for when_full in ["refuse", "wait"] {
-        let limits = ["--max-concurrency-per-source", "2"];
+    for (schedule, when_full) in [
+        ("threaded", "refuse"),
+        ("threaded", "wait"),
+        ("forking", "wait"),
+    ] {
+        let limits = ["--max-concurrency-per-source", "2", "--schedule", schedule];
         let rest = ["--max-concurrency", "4", "--when-full", when_full];
-        let server = serve("tcp", &[limits.as_slice(), &rest].concat());
+        let server = serve("tcp", &[limits, rest].concat());
         let held: Vec<_> = (0..2).map(|_| hold(client(&server, 2))).collect();
         for _ in 0..20 {
             assert!(!is_served(client(&server, 2)), "{when_full}: {server}");

@@ -8,11 +8,12 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
+use std::process::Command;
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::process::Signal;
 use tempfile::TempDir;
-use tests::{Address, PATIENCE, Serve, guest};
+use tests::{Address, PATIENCE, Serve, command_output, guest, tool};
 
 const UNIX: [&str; 2] = ["unix", "unixgram"];
 
@@ -148,20 +149,20 @@ fn a_name_in_the_abstract_name_space() {
 }
 
 #[test]
-fn a_packet_without_a_sender_cannot_be_answered_and_the_handler_sees_it() {
+fn a_packet_without_a_sender_cannot_be_answered_which_is_the_clients_fault() {
     let folder = folder();
     let server = serve("unixgram", folder.path()).start();
     let nameless = UnixDatagram::unbound().expect("a socket");
     nameless
         .send_to(b"reply to nobody", server.address().path())
         .expect("sent");
-    let line = server.said(&["outcome=\"handler-error\"", "send: not-connected"]);
+    let line = server.said(&["outcome=\"client-gone\"", "fault=client"]);
     assert!(line.contains("client=unix: (pid "), "{line}");
     server.assert_well();
 }
 
 #[test]
-fn a_client_that_is_gone_cannot_be_answered_and_the_handler_sees_it() {
+fn a_client_that_is_gone_cannot_be_answered_which_is_its_fault() {
     let folder = folder();
     let server = serve("unixgram", folder.path()).start();
     let gone = folder.path().join("gone");
@@ -170,7 +171,7 @@ fn a_client_that_is_gone_cannot_be_answered_and_the_handler_sees_it() {
         .send_to(b"sleep 200", server.address().path())
         .expect("sent");
     drop(client);
-    let _ = server.said(&["outcome=\"handler-error\"", "send: not-connected"]);
+    let _ = server.said(&["outcome=\"client-gone\"", "fault=client"]);
     server.assert_well();
 }
 
@@ -202,6 +203,34 @@ fn a_client_with_a_path_is_told_as_it_is() {
         told.starts_with("unix path /") && told.contains(&me),
         "{told}"
     );
+}
+
+/// Binds a name of its own choice, and asks from there: Python's own `bind` refuses one as long as that.
+const BIND_AND_ASK: &str = "
+import ctypes, socket, struct, sys
+client = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+name = struct.pack('H', socket.AF_UNIX) + sys.argv[1].encode()
+assert ctypes.CDLL(None).bind(client.fileno(), name, len(name)) == 0
+client.sendto(b'client', sys.argv[2])
+print(client.recv(1000).decode())
+";
+
+/// There is no room for the zero behind it, which the kernel counts all the same.
+#[test]
+fn a_client_whose_path_fills_its_room_is_told_as_it_is_and_answered() {
+    let Some(python) = tool("python3") else {
+        return;
+    };
+    let folder = folder();
+    let server = serve("unixgram", folder.path()).start();
+    let name = "c".repeat(108 - 1 - folder.path().as_os_str().len());
+    let path = folder.path().join(name);
+    let mut client = Command::new(python);
+    client.args(["-c", BIND_AND_ASK]);
+    let told = command_output(client.arg(&path).arg(server.address().path()));
+    let me = format!("unix path {} pid Some(", path.display());
+    assert!(told.starts_with(&me), "{told}");
+    server.assert_well();
 }
 
 #[test]

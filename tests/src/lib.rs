@@ -1,12 +1,13 @@
 //! What the integration tests stand on.
 //!
-//! `guests` builds handlers, `handmade` makes them from text, `server` runs the command `runtime`, `clients` talk to it over every transport,
-//! `footprint` is what it holds of the system, `processes` are its own and others, `taken` makes one of them call the
-//! kernel, `tools` looks for programs that a test runs beside it. Nothing here sleeps: everything waits for an event,
-//! for half a minute at most.
+//! `guests` builds handlers, `handmade` makes them from text, `server` runs the command `runtime`, `clients` talk to it
+//! over every transport, `footprint` is what it and its zygote hold of the system, `processes` are its own and others,
+//! `descriptors` what they have open, `taken` makes one of them call the kernel, `tools` looks for programs that a test
+//! runs beside it. Nothing here sleeps: everything waits for an event, for half a minute at most.
 
 mod c_guest;
 mod clients;
+mod descriptors;
 mod ended;
 mod footprint;
 mod guests;
@@ -24,12 +25,13 @@ use std::time::Duration;
 pub use c_guest::c_guest;
 pub use clients::{Address, Client};
 pub use ended::Ended;
-pub use footprint::Footprint;
+pub use footprint::{Footprint, Household};
 pub use guests::{cache_folder, cleared, example, guest, root, target_folder};
 pub use handmade::Handmade;
+pub use output::number_in;
 pub use peers::{answerer, greeter};
 pub use processes::{Process, until};
-pub use server::{Serve, Server, command, embedded, refused};
+pub use server::{Serve, Server, asked_for, command, embedded, refused};
 #[cfg(target_arch = "x86_64")]
 pub use taken::{Said, Taken};
 pub use tools::{command_output, run_with_input, tool};

@@ -82,3 +82,17 @@ impl Lines {
         state.lines.iter().map(|line| format!("{line}\n")).collect()
     }
 }
+
+/// The number that a line of the access log has after `name=`.
+///
+/// # Panics
+///
+/// If there is none.
+#[must_use]
+pub fn number_in(line: &str, name: &str) -> f64 {
+    let told = line
+        .split(' ')
+        .find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+    let number = told.and_then(|number| number.parse().ok());
+    number.unwrap_or_else(|| panic!("no {name} in {line}"))
+}

@@ -146,7 +146,7 @@ impl Server {
     }
 }
 
-fn zygote_of(server: Process) -> Option<Process> {
+pub(crate) fn zygote_of(server: Process) -> Option<Process> {
     let is_one = |process: &Process| {
         stat(process.pid).is_some_and(|stat| stat.name == "runtime-zygote" && stat.state != 'Z')
     };

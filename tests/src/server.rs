@@ -52,7 +52,12 @@ pub fn command() -> PathBuf {
 /// The example `embedded`, which is built with these tests.
 #[must_use]
 pub fn embedded() -> PathBuf {
-    let binary = target_profile().join("examples/embedded");
+    program("embedded")
+}
+
+/// A program that is built with these tests.
+fn program(name: &str) -> PathBuf {
+    let binary = target_profile().join("examples").join(name);
     assert!(
         binary.is_file(),
         "{} is missing: run `cargo build -p tests --examples` first (`cargo test --workspace` does)",
@@ -72,6 +77,21 @@ impl Serve {
     #[must_use]
     pub fn new(handler: impl AsRef<OsStr>) -> Self {
         Self::typed(["serve".as_ref(), "--handler".as_ref(), handler.as_ref()])
+    }
+
+    /// Serves the handler `handler` by the program `embedding`, which has the library in it; a Unix socket is made in
+    /// `folder`.
+    #[must_use]
+    pub fn embedding(handler: &Path, transport: &str, schedule: &str, folder: &Path) -> Self {
+        let mut command = Command::new(program("embedding"));
+        command.arg(handler).arg(asked_for(transport, folder));
+        command.arg(schedule).arg(cache_folder());
+        Self {
+            command,
+            bound: true,
+            cached: true,
+            stdin: Stdio::null(),
+        }
     }
 
     /// Runs the command with these arguments, in the workspace's folder, as a reader of the README does.
@@ -223,6 +243,15 @@ impl Serve {
             err: Lines::of(child.stderr.take().expect("a pipe")),
             child,
         }
+    }
+}
+
+/// An address to bind: any port of 127.0.0.1, or a socket in `folder`.
+#[must_use]
+pub fn asked_for(transport: &str, folder: &Path) -> String {
+    match transport {
+        "unix" | "unixgram" => format!("{transport}://{}", folder.join("socket").display()),
+        _ => format!("{transport}://127.0.0.1:0"),
     }
 }
 

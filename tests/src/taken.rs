@@ -20,6 +20,8 @@ pub enum Said {
     Refused(Errno),
     /// It killed the process, with that signal.
     Killed(Signal),
+    /// It ended the process, with that status.
+    Exited(i32),
 }
 
 /// A process that is held in the middle of a system call of its own, and makes others instead. It dies with this.
@@ -51,14 +53,15 @@ impl Taken {
         Self(pid)
     }
 
-    /// Has it make a system call.
+    /// Has it make a system call. If it lives, it is where it was before.
     ///
     /// # Panics
     ///
     /// If it does not wait in the kernel, or is dead already.
     #[must_use]
     pub fn call(&self, number: i64, arguments: [u64; 6]) -> Said {
-        let mut registers = ptrace::getregs(self.0).expect("it is held");
+        let before = ptrace::getregs(self.0).expect("it is held");
+        let mut registers = before;
         registers.rip -= LENGTH;
         self.assert_calls(registers.rip);
         registers.rax = number.cast_unsigned();
@@ -73,7 +76,10 @@ impl Taken {
             registers.r9,
         ] = arguments;
         ptrace::setregs(self.0, registers).expect("it is held");
-        self.step()
+        let said = self.step();
+        // An error: it is dead.
+        let _ = ptrace::setregs(self.0, before);
+        said
     }
 
     /// Writes a text where it can be an argument; its address. The next one takes its place.
@@ -105,22 +111,42 @@ impl Taken {
         start
     }
 
+    /// Lets it go on with what it did when it was taken, if it still lives.
+    pub fn let_go(self) {
+        if ptrace::detach(self.0, None).is_err() {
+            let _ = waitpid(self.0, Some(WaitPidFlag::__WALL));
+        }
+    }
+
+    /// Lets it go on by itself, where there is no code.
+    ///
+    /// # Panics
+    ///
+    /// If it is dead.
+    pub fn leap_into_nothing(self) {
+        let mut registers = ptrace::getregs(self.0).expect("it is held");
+        registers.rip = 0;
+        // Its own call is not to be done again.
+        registers.orig_rax = u64::MAX;
+        ptrace::setregs(self.0, registers).expect("it is held");
+        ptrace::detach(self.0, None).expect("it is held");
+    }
+
     /// Lets it run over one call, and says what came of it.
     fn step(&self) -> Said {
-        let mut stopped = WaitStatus::StillAlive;
-        while !matches!(stopped, WaitStatus::Stopped(_, Signal::SIGTRAP)) {
-            ptrace::step(self.0, None).expect("it is held");
-            stopped = waitpid(self.0, Some(WaitPidFlag::__WALL)).expect("it stops");
-            if let WaitStatus::Signaled(_, signal, _) = stopped {
-                return Said::Killed(signal);
+        loop {
+            // An error: somebody has killed it meanwhile, which is heard of next. So it is with its registers.
+            let _ = ptrace::step(self.0, None);
+            match waitpid(self.0, Some(WaitPidFlag::__WALL)).expect("it stops or ends") {
+                WaitStatus::Signaled(_, signal, _) => return Said::Killed(signal),
+                WaitStatus::Exited(_, status) => return Said::Exited(status),
+                WaitStatus::Stopped(_, Signal::SIGTRAP) => {
+                    if let Ok(registers) = ptrace::getregs(self.0) {
+                        return said(registers.rax);
+                    }
+                }
+                _ => {}
             }
-        }
-        let result = ptrace::getregs(self.0).expect("it is held").rax;
-        match result.cast_signed() {
-            error @ -4095..0 => {
-                Said::Refused(Errno::from_raw(i32::try_from(-error).expect("small")))
-            }
-            result => Said::Done(result),
         }
     }
 
@@ -128,6 +154,14 @@ impl Taken {
     fn assert_calls(&self, address: u64) {
         let code = ptrace::read(self.0, address as ptrace::AddressType).expect("its code");
         assert_eq!(code.to_le_bytes()[..2], [0x0f, 0x05], "no system call");
+    }
+}
+
+/// What the kernel says by the register of results.
+fn said(result: u64) -> Said {
+    match result.cast_signed() {
+        error @ -4095..0 => Said::Refused(Errno::from_raw(i32::try_from(-error).expect("small"))),
+        result => Said::Done(result),
     }
 }
 

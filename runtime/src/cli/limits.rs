@@ -1,6 +1,6 @@
 //! The flags of the limits, made of the table of limits.
 
-use clap::error::Error;
+use clap::error::{Error, ErrorKind};
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
 use super::values::{Size, Time};
@@ -42,19 +42,22 @@ impl FromArgMatches for LimitFlags {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
-        set(Limits::TABLE, &mut self.request, matches);
-        set(ServerLimits::TABLE, &mut self.server, matches);
-        Ok(())
+        set(Limits::TABLE, &mut self.request, matches)?;
+        set(ServerLimits::TABLE, &mut self.server, matches)
     }
 }
 
-/// What was typed, into the fields that it is about.
-fn set<L>(table: &[Row<L>], limits: &mut L, matches: &ArgMatches) {
+/// What was typed, into the fields that it is about. It is within its bounds first, since a field may not hold what is not.
+fn set<L>(table: &[Row<L>], limits: &mut L, matches: &ArgMatches) -> Result<(), Error> {
     for row in table {
         if let Some(Amount(amount)) = matches.get_one(row.limit.name) {
+            let checked = row.limit.check(*amount);
+            checked
+                .map_err(|error| Error::raw(ErrorKind::ValueValidation, format!("--{error}\n")))?;
             (row.set)(limits, *amount);
         }
     }
+    Ok(())
 }
 
 /// The flag of rows that share a name.

@@ -105,37 +105,37 @@ limits! {
         "Time until a client has sent its first byte, if the handler waits for it."
         "As nginx's client_header_timeout: a connection that nobody uses is not kept. A client that is \
          served without having to ask is not hurried."
-        "first-byte", "limits::a_client_that_says_nothing_meets_the_first_byte_timeout";
+        "first-byte", "traffic::a_client_that_says_nothing_meets_the_first_byte_timeout";
 
         write_timeout: Option<Duration> = Some(Duration::from_secs(60)), "write-timeout";
         Time, Streams, MILLISECOND..=u64::MAX, none;
         "Time in which a client takes no byte of what waits for it."
         "As nginx's send_timeout: a slow client is served, one that does not read is not."
-        "write", "limits::a_client_that_reads_nothing_meets_the_write_timeout";
+        "write", "traffic::a_client_that_reads_nothing_meets_the_write_timeout";
 
         max_bytes_in: Option<u64> = None, "max-bytes-in";
         Bytes, Streams, 1..=u64::MAX, none;
         "Bytes that a client may send."
         "Only whoever knows the protocol knows how many are too many."
-        "bytes-in", "limits::a_client_that_sends_too_much_is_ended";
+        "bytes-in", "traffic::a_client_that_sends_too_much_is_ended";
 
         stream_max_bytes_out: Option<u64> = None, "max-bytes-out";
         Bytes, Streams, 1..=u64::MAX, none;
         "Bytes that a handler may send."
         "Only whoever knows the protocol knows how many are too many."
-        "bytes-out", "limits::a_handler_that_sends_too_much_is_ended";
+        "bytes-out", "traffic::a_handler_that_sends_too_much_is_ended";
 
         datagram_max_bytes_out: Option<u64> = Some(MIB), "max-bytes-out";
         Bytes, Datagrams, 1..=u64::MAX, none;
         "Bytes that a handler may send."
         "Sixteen of the longest datagrams there are."
-        "bytes-out", "limits::a_packets_handler_that_sends_too_much_is_ended";
+        "bytes-out", "traffic::a_packets_handler_that_sends_too_much_is_ended";
 
         max_datagrams_out: Option<u32> = Some(1000), "max-datagrams-out";
         Number, Datagrams, 1..=4_294_967_295, none;
         "Datagrams that a handler may send for one that it got."
         "One is an answer, and a few are a long one."
-        "bytes-out", "limits::a_packets_handler_that_sends_too_often_is_ended";
+        "bytes-out", "traffic::a_packets_handler_that_sends_too_often_is_ended";
 
         max_output: Option<u64> = Some(64 * KIB), "max-output";
         Bytes, All, 1..=u64::MAX, none;

@@ -102,7 +102,7 @@ impl Limit {
     /// # Errors
     ///
     /// [`ConfigError`] if `amount` is out of bounds.
-    fn check(&self, amount: Option<u64>) -> Result<(), ConfigError> {
+    pub(crate) fn check(&self, amount: Option<u64>) -> Result<(), ConfigError> {
         let (least, most) = self.bounds;
         let Some(amount) = amount.filter(|amount| !(least..=most).contains(amount)) else {
             return Ok(());

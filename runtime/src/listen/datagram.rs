@@ -1,9 +1,12 @@
 //! Packets of UDP and of Unix datagram sockets: received with the address that they came to.
 
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -155,6 +158,11 @@ impl PacketSource {
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_TRUNC;
         for message in recvmmsg(fd, &mut headers, io.iter_mut(), flags, None)? {
             let (client, server_address) = who_and_where(&self.socket, &message, endpoint);
+            if client.endpoint == server_address {
+                // Whoever pretends to be the server would have it answer itself without end.
+                tracing::debug!("a packet that claims to come from the server itself is dropped");
+                continue;
+            }
             let packet = Packet {
                 bytes: Bytes::copy_from_slice(message.iovs().next().unwrap_or_default()),
                 length: message.bytes,
@@ -232,6 +240,9 @@ fn unix_endpoint(address: Option<UnixAddr>) -> Endpoint {
     const FAMILY: usize = size_of::<nix::libc::sa_family_t>();
     let named = address.filter(|address| address.len() as usize > FAMILY);
     Endpoint::Unix(match &named {
+        Some(address) if address.len() as usize > size_of::<nix::libc::sockaddr_un>() => {
+            UnixName::Path(longest_path(address))
+        }
         Some(address) => match (address.path(), address.as_abstract()) {
             (Some(path), _) => UnixName::Path(path.to_owned()),
             (None, Some(name)) => UnixName::Abstract(name.to_vec()),
@@ -239,6 +250,13 @@ fn unix_endpoint(address: Option<UnixAddr>) -> Endpoint {
         },
         None => UnixName::Unnamed,
     })
+}
+
+/// A path that fills its room, so that there is none for the zero behind it: the kernel counts one all the same, and nix
+/// would read beyond the end.
+fn longest_path(address: &UnixAddr) -> PathBuf {
+    let path = address.as_ref().sun_path.map(|byte| byte.to_ne_bytes()[0]);
+    OsStr::from_bytes(&path).into()
 }
 
 fn ip_endpoint(address: Option<SockaddrStorage>) -> Endpoint {

@@ -1,11 +1,12 @@
 //! The socket: created, bound, listening; and Python's `get_request`, which takes one request from it.
 //!
 //! `bind` makes the socket and `inherit` takes one that is already bound, `unix_file` looks after the file
-//! of a Unix socket, `stream` accepts connections, `datagram` receives packets, which `packet_socket` sends, and
-//! `outbox` holds until several can leave together.
+//! of a Unix socket, `stream` accepts connections, `datagram` receives packets, which `packet_socket` sends, to a
+//! `client_file` if need be, and `outbox` holds until several can leave together.
 
 mod backoff;
 mod bind;
+mod client_file;
 mod datagram;
 mod inherit;
 mod outbox;

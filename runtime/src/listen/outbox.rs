@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::client_file::ClientFile;
 use super::packet_socket::{PacketSocket, Reply};
-use crate::address::Endpoint;
+use crate::address::{Credentials, Endpoint, UnixName};
 
 /// The replies of one receiver.
 pub(crate) struct Outbox {
@@ -63,6 +64,28 @@ impl Outbox {
                 self.flush().await;
                 self.socket.send(&bytes, client, from).await
             }
+        }
+    }
+
+    /// Sends one packet to the Unix client that `sender` says it is, at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Outbox::send`]; `NotConnected` if the client's name is not its own.
+    pub(crate) async fn send_to_unix(
+        &self,
+        bytes: &[u8],
+        client: &Endpoint,
+        sender: Option<Credentials>,
+    ) -> io::Result<()> {
+        let from = &self.socket.address.endpoint;
+        let file = match client {
+            Endpoint::Unix(UnixName::Path(path)) => ClientFile::open(path, sender)?,
+            _ => None,
+        };
+        match &file {
+            Some(file) => self.socket.send(bytes, &file.endpoint(), from).await,
+            None => self.socket.send(bytes, client, from).await,
         }
     }
 

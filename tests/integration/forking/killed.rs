@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use rustix::process::Signal;
-use tests::{Client, Process, Server, TRANSPORTS, until};
+use tests::{Client, Process, Server, TRANSPORTS, number_in, until};
 
 use super::{assert_all_gone, in_mid_request, only_child, serve, server};
 
@@ -170,6 +170,23 @@ fn a_child_that_comes_to_a_stand_gives_its_place_back() {
     assert!(only_child(&server).signal(Signal::STOP));
     assert_eq!(client.answer().unwrap_or_default(), "");
     assert!(server.end_of(1).contains("outcome=\"wall\""), "{server}");
+    server.assert_well();
+}
+
+/// The same where no limit is set: ten seconds without a sign are enough.
+#[test]
+fn a_child_that_stands_still_is_missed_without_any_limit() {
+    let limits = ["--wall-limit", "none", "--idle-limit", "none"];
+    let server = server(&[&["--max-children", "1"], &limits[..]].concat());
+    let mut client = in_mid_request(&server);
+    assert!(only_child(&server).signal(Signal::STOP));
+    assert_eq!(client.answer().unwrap_or_default(), "");
+    let line = server.end_of(1);
+    assert!(line.contains("outcome=\"host\""), "{line}");
+    assert!(line.contains("has come to a stand"), "{line}");
+    // A busy machine may be late.
+    let took = number_in(&line, "duration_ms");
+    assert!((10_000.0..15_000.0).contains(&took), "{line}");
     server.assert_well();
 }
 

@@ -9,6 +9,8 @@ mod flags; // what is refused before anything is started
 mod grants; // what a child may reach
 mod killed; // children and zygotes that are killed
 mod library; // hooks, foreign connections, handle_request
+#[cfg(target_arch = "x86_64")]
+mod lies; // children that fault, end early or lie to their server
 mod packets; // datagrams, whose answers the server sends
 mod printed; // what children print
 mod randomness; // what is random in one child is another thing in the next

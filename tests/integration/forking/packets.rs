@@ -46,20 +46,22 @@ fn an_answer_that_is_too_long_is_an_error_that_the_handler_sees() {
 }
 
 #[test]
-fn a_client_without_a_name_cannot_be_answered_and_the_handler_sees_it() {
+fn a_client_without_a_name_cannot_be_answered_which_is_its_fault() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = serve().on("unixgram", folder.path()).start();
     let nameless = UnixDatagram::unbound().expect("a socket");
     let sent = nameless.send_to(b"upper x", server.address().path());
     assert_eq!(sent.expect("sent"), 7);
     let line = server.end_of(1);
-    assert!(line.contains("outcome=\"handler-error\""), "{line}");
-    assert!(line.contains("not-connected"), "{line}");
+    assert!(
+        line.contains("outcome=\"client-gone\" fault=client"),
+        "{line}"
+    );
     server.assert_well();
 }
 
 #[test]
-fn a_client_that_is_gone_cannot_be_answered_and_the_handler_sees_it() {
+fn a_client_that_is_gone_cannot_be_answered_which_is_its_fault() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = serve().on("unixgram", folder.path()).start();
     let zygote = server.zygote();
@@ -69,7 +71,10 @@ fn a_client_that_is_gone_cannot_be_answered_and_the_handler_sees_it() {
     drop(gone);
     assert!(zygote.signal(Signal::CONT));
     let line = server.end_of(1);
-    assert!(line.contains("not-connected"), "{line}");
+    assert!(
+        line.contains("outcome=\"client-gone\" fault=client"),
+        "{line}"
+    );
     server.assert_well();
 }
 

@@ -162,7 +162,7 @@ fn or_nothing_is_said_where_nothing_was_wanted() {
     assert!(!server.stderr().contains("landlock"), "{server}");
 }
 
-/// Neither the zygote nor a child has what is only the server's to know.
+/// The zygote has not what is only the server's to know, and what it forks has no more.
 #[test]
 fn the_environment_of_the_server_is_its_own() {
     let server = serve().env("SECRET_TOKEN", "hunter2").start();
@@ -170,10 +170,38 @@ fn the_environment_of_the_server_is_its_own() {
     let environment = fs::read(format!("/proc/{}/environ", server.zygote().pid()));
     let environment = String::from_utf8_lossy(&environment.expect("it runs")).into_owned();
     assert!(!environment.contains("hunter2"), "{environment}");
-    let files = fs::read_dir(format!("/proc/{}/fd", only_child(&server).pid())).expect("it runs");
-    let files = files.map(|file| fs::read_link(file.expect("a file").path()).expect("a link"));
-    let foreign: Vec<_> = files
-        .filter(|file| file.to_string_lossy().starts_with("pipe:"))
+}
+
+/// Each of them, and what it is for.
+#[test]
+fn a_child_has_its_own_descriptors_only() {
+    let server = server(&[]);
+    let _running = in_mid_request(&server);
+    let mut found: Vec<String> = only_child(&server)
+        .descriptors()
+        .into_iter()
+        .map(|(_, what)| what)
         .collect();
-    assert!(foreign.is_empty(), "{foreign:?}");
+    found.sort_unstable();
+    let expected = [
+        // Standard input, output and error.
+        "/dev/null",
+        "/dev/null",
+        "/dev/null",
+        // The handler's code.
+        "/memfd:handler (deleted)",
+        // How its async runtime waits, and is woken.
+        "anon_inode:[eventfd]",
+        "anon_inode:[eventpoll]",
+        "anon_inode:[eventpoll]",
+        // The client's connection.
+        "tcp socket",
+        // The channel to the server.
+        "unix seqpacket socket",
+        // How its async runtime hears of signals: a pair, one end of it twice.
+        "unix stream socket",
+        "unix stream socket",
+        "unix stream socket",
+    ];
+    assert_eq!(found, expected);
 }

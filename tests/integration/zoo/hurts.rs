@@ -4,12 +4,9 @@ use std::path::Path;
 
 use tests::{Client, DATAGRAMS, SCHEDULES, STREAMS, Serve, Server, guest};
 
+use super::SLACK;
 use super::expected::{HONEST, Limit, expected};
 use super::ways::Hurt;
-
-/// What a server may hold more of after a second round. Its allocator keeps what was freed for a while, and a long
-/// list of handles takes ten mebibytes of it.
-const SLACK: u64 = 24 << 20;
 
 impl Limit {
     const ALL: [Self; 4] = [Self::Cpu, Self::Wall, Self::Idle, Self::None];

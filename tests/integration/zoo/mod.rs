@@ -16,3 +16,8 @@ mod hurts;
 mod odd;
 
 pub(crate) use hurts::quick_ways;
+pub(crate) use odd::with_memories;
+
+/// Bytes of memory that a server may hold more of after a second round. An allocator keeps what was freed for a while,
+/// and a long list of handles takes ten mebibytes of it.
+const SLACK: u64 = 16 << 20;

@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use tests::{SCHEDULES, Serve, Server, TRANSPORTS};
+use tests::{Client, SCHEDULES, Serve, Server, TRANSPORTS};
 
+use super::SLACK;
 use super::expected::{Expected, Fate, HONEST as HONEST_END, Limit, fate};
 
 ways! {
@@ -218,22 +219,19 @@ fn text(parts: &Parts) -> String {
 
 /// The component, in a file.
 fn file(folder: &TempDir, odd: Odd) -> PathBuf {
-    let wasm = wat::parse_str(text(&parts(odd))).unwrap_or_else(|error| panic!("{odd:?}: {error}"));
-    let path = folder.path().join(format!("{}.wasm", odd.name()));
-    fs::write(&path, wasm).expect("a file");
-    path
+    written(folder, odd.name(), &parts(odd))
 }
 
-/// One request, of which nobody expects an answer.
-fn ask(server: &Server) {
-    let mut client = server.connect();
-    let sent = client.send(b"x");
-    if client.is_datagram() {
-        sent.expect("sent");
-    } else {
-        // The end may come before the request has, and a reset is as good as an end.
-        assert_eq!(client.answer().unwrap_or_default(), "");
-    }
+/// An honest component with so many memories, in a file.
+pub(crate) fn with_memories(folder: &TempDir, count: usize) -> PathBuf {
+    written(folder, "memories", &with_instances(count - 1, "(memory 1)"))
+}
+
+fn written(folder: &TempDir, name: &str, parts: &Parts) -> PathBuf {
+    let wasm = wat::parse_str(text(parts)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let path = folder.path().join(format!("{name}.wasm"));
+    fs::write(&path, wasm).expect("a file");
+    path
 }
 
 /// Serves the component in `file`; a Unix socket is made beside it.
@@ -243,13 +241,37 @@ fn serve(file: &Path, transport: &str, schedule: &str) -> Serve {
     serve.args(["--schedule", schedule, "--access-log", "all"])
 }
 
-/// Asks six times: all are served, the odd ones and the even ones, and each ends as expected.
-fn meet(serve: Serve, [odd, even]: [Expected; 2]) {
-    let server = serve.start();
-    for id in 1..=6 {
-        ask(&server);
-        let expected = if id % 2 == 1 { odd } else { even };
+/// Sends one request, of which nobody expects an answer.
+fn begin(server: &Server) -> Client {
+    let mut client = server.connect();
+    let sent = client.send(b"x");
+    if client.is_datagram() {
+        sent.expect("sent");
+    }
+    client
+}
+
+/// Two requests side by side, of which one is odd and one even: each ends as expected.
+fn meet_pair(server: &Server, ids: [u64; 2], expected: [Expected; 2]) {
+    let clients = [begin(server), begin(server)];
+    for (id, expected) in ids.into_iter().zip(expected) {
         expected.assert(&server.end_of(id));
+    }
+    for mut client in clients.into_iter().filter(|client| !client.is_datagram()) {
+        // The end may come before the request has, and a reset is as good as an end.
+        assert_eq!(client.answer().unwrap_or_default(), "");
+    }
+}
+
+/// Three times, an odd request beside an even one: all are served and end as expected, and what the first two left is
+/// what the others may have.
+fn meet(serve: Serve, expected: [Expected; 2]) {
+    let server = serve.start();
+    meet_pair(&server, [1, 2], expected);
+    let before = server.footprint();
+    for ids in [[3, 4], [5, 6]] {
+        meet_pair(&server, ids, expected);
+        server.assert_settles("an odd component", before, SLACK);
     }
     server.stop().assert(0, &[]);
 }
