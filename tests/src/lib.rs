@@ -31,7 +31,7 @@ pub use handmade::Handmade;
 pub use output::number_in;
 pub use peers::{answerer, greeter};
 pub use processes::{Process, until};
-pub use server::{Serve, Server, asked_for, command, embedded, refused};
+pub use server::{Serve, Server, asked_for, command, embedded, late, refused};
 #[cfg(target_arch = "x86_64")]
 pub use taken::{Said, Taken};
 pub use tools::{command_output, run_with_input, tool};

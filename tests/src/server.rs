@@ -55,6 +55,12 @@ pub fn embedded() -> PathBuf {
     program("embedded")
 }
 
+/// A program that calls `runtime::zygote` too late, which is built with these tests.
+#[must_use]
+pub fn late() -> PathBuf {
+    program("late")
+}
+
 /// A program that is built with these tests.
 fn program(name: &str) -> PathBuf {
     let binary = target_profile().join("examples").join(name);

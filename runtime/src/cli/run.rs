@@ -34,9 +34,10 @@ pub(super) fn serve(flags: &Serve) -> Result<ExitCode> {
         .context("cannot start threads")?;
     let counters = server.counter_handle();
     let closed = threads.block_on(serve_until_done(&flags.server, server))?;
-    tell(&counters);
     // A guest that is cut short may be computing: it yields within a tick, and is dropped then.
     threads.shutdown_timeout(Duration::from_secs(1));
+    // Those that were cut short count, too.
+    tell(&counters);
     if output.lost_lines() > 0 {
         tracing::warn!("{} lines could not be written in time", output.lost_lines());
     }
@@ -109,7 +110,11 @@ async fn serve_until_done(flags: &ServerFlags, server: Server) -> Result<Closed>
         match ended {
             Some(ended) => ended?,
             None => {
-                tracing::info!("stopping: waiting for running requests");
+                if flags.drain_timeout().is_zero() {
+                    tracing::info!("stopping");
+                } else {
+                    tracing::info!("stopping: waiting for running requests");
+                }
                 drop(server.shutdown_handle().shutdown());
                 // Under sync, the request that runs is a part of serving.
                 let drained = tokio::select! {

@@ -68,6 +68,9 @@ pub(super) fn main() -> ! {
 }
 
 fn run() -> io::Result<()> {
+    if fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() > 1) {
+        return refuse();
+    }
     close_inherited()?;
     be_small()?;
     let signals = hold_signals()?;
@@ -106,6 +109,16 @@ fn run() -> io::Result<()> {
         }
         Err(reason) => send_waiting(&control, &FromZygote::Failed { reason }, &[]),
     }
+}
+
+/// Tells the server that this process must not fork, and touches nothing that its threads may use.
+fn refuse() -> io::Result<()> {
+    let control = io::stdin().as_fd().try_clone_to_owned()?;
+    drop(receive_waiting::<Setup>(&control)?);
+    let reason = "the zygote has threads: call runtime::zygote() in main itself, before anything starts one (not \
+                  below #[tokio::main])";
+    let reason = reason.to_owned();
+    send_waiting(&control, &FromZygote::Failed { reason }, &[])
 }
 
 /// A child has its zygote's code in large pages, and copies small ones when it writes to them. The name is what
@@ -149,13 +162,6 @@ struct Prepared {
 ///
 /// The error says what is wrong.
 fn prepare(setup: &Setup, descriptors: Vec<OwnedFd>, home: &Arc<Home>) -> Result<Prepared, String> {
-    if fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() > 1) {
-        return Err(
-            "the zygote has threads: call runtime::zygote() in main itself, before anything starts one (not below \
-             #[tokio::main])"
-                .to_owned(),
-        );
-    }
     if setup.version != Setup::VERSION {
         return Err(format!(
             "the zygote is a runtime {}, and its server one of version {}: they must be the same",

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use runtime::{BindError, Schedule, Server, ServerConfig};
-use tests::{command_output, embedded, example};
+use tests::{Ended, command_output, embedded, example, guest, late};
 
 use super::library::{bind_error, config};
 
@@ -20,6 +20,15 @@ fn a_program_that_begins_with_zygote_is_one() {
         let answers = [1, 2, 3].map(|number| format!("Received: HELLO WORLD {number}"));
         assert_eq!(lines, answers);
     }
+}
+
+#[test]
+fn a_program_that_has_threads_already_is_told_so() {
+    let mut program = Command::new(late());
+    let output = program.arg(guest("misbehave")).output();
+    let ended = Ended::from(output.expect("it starts"));
+    ended.assert(1, &["the zygote has threads", "not below #[tokio::main]"]);
+    assert!(!ended.stderr.contains("panicked"), "{ended}");
 }
 
 #[tokio::test]
