@@ -64,7 +64,7 @@ fn a_drain_that_takes_too_long_is_cut_short_with_3() {
         let mut client = in_mid_request(&server);
         server.signal(Signal::TERM);
         let ended = server.wait();
-        ended.assert(3, &["stopping", "cut short"]);
+        ended.assert(3, &["stopping", "cut short", "1 requests: 1 aborted"]);
         assert_eq!(client.answer().expect("the stream's end"), "");
     }
 }
