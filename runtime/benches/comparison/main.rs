@@ -35,6 +35,7 @@ mod spinning;
 mod statistics;
 mod table;
 mod targets;
+mod waiting;
 
 use std::process::ExitCode;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use super::plan::Plan;
-use super::{criterion, idle, ready, rows, spinning};
+use super::{criterion, idle, ready, rows, spinning, waiting};
 
 /// Compares this server with CPython's socketserver and with the same loop without a sandbox.
 ///
@@ -43,7 +43,13 @@ pub(super) struct Options {
 pub(super) fn names() -> Vec<&'static str> {
     let loaded = rows::ROWS.iter().map(|row| row.name);
     loaded
-        .chain([ready::NAME, idle::NAME, spinning::NAME, criterion::NAME])
+        .chain([
+            ready::NAME,
+            idle::NAME,
+            waiting::NAME,
+            spinning::NAME,
+            criterion::NAME,
+        ])
         .collect()
 }
 

@@ -14,7 +14,7 @@ use super::process::say;
 use super::rows::ROWS;
 use super::servers::Tools;
 use super::table::Table;
-use super::{criterion, document, idle, machine, ready, rounds, spinning, targets};
+use super::{criterion, document, idle, machine, ready, rounds, spinning, targets, waiting};
 
 /// The whole of it.
 pub(super) fn main() -> Result<()> {
@@ -50,6 +50,9 @@ fn measure(options: &Options, plan: Plan, tools: &Tools) -> Result<Vec<Table>> {
     }
     if options.wants(idle::NAME) {
         tables.push(idle::run(plan, tools, &mut measured));
+    }
+    if options.wants(waiting::NAME) {
+        tables.push(waiting::run(plan, tools, &mut measured));
     }
     if options.wants(spinning::NAME) {
         tables.push(spinning::run(plan, tools, &mut measured));

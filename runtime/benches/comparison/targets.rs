@@ -5,7 +5,7 @@ use super::rows::{
     CPYTHON_FORKING, CPYTHON_SYNC, CPYTHON_THREADING, FORKING, NO_SANDBOX, THREADED,
 };
 use super::table::{Table, median, number, spread};
-use super::{criterion, idle, ready, spinning};
+use super::{criterion, idle, ready, spinning, waiting};
 
 /// One of them.
 struct Target {
@@ -28,7 +28,7 @@ enum Figure {
     Least(&'static str),
 }
 
-const TARGETS: [Target; 16] = [
+const TARGETS: [Target; 17] = [
     Target {
         what: "TCP, one request: threaded / no sandbox",
         row: "tcp",
@@ -112,6 +112,13 @@ const TARGETS: [Target; 16] = [
         figure: Figure::Least(idle::ANSWERED),
         must: 1.0,
         aim: 1.0,
+    },
+    Target {
+        what: "waiting child under forking: private memory each, KiB",
+        row: waiting::NAME,
+        figure: Figure::Least(waiting::MEMORY),
+        must: 2048.0,
+        aim: 2048.0,
     },
     Target {
         what: "ready to serve, ms",
