@@ -151,6 +151,7 @@ mod tests {
         assert_eq!(other.refused(), Some("max-total-memory"));
         drop(one);
         assert!(other.memory_growing(0, 65_536, None).unwrap());
+        assert!(!other.hold(65_536), "what the host holds counts, too");
     }
 
     #[test]

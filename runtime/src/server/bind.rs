@@ -190,6 +190,10 @@ fn check(
 ) -> Result<Granted, BindError> {
     config.check()?;
     config.check_transport(transport)?;
+    if let Some(total) = config.limits.max_total_memory {
+        let needs = &handler.code.needs;
+        needs.check_total(handler.name(), total)?;
+    }
     let wrong = |handles, instead| {
         Err(BindError::WrongTransport {
             name: handler.name().to_owned(),

@@ -7,11 +7,11 @@ use std::process::Command;
 use tests::{Ended, Handmade, Serve, command};
 
 /// Sixty instances with two thousand entries each of a segment that no table has yet: 1,920,000 bytes.
-fn with_segments() -> (String, &'static str) {
+fn with_segments() -> (String, u64) {
     let entries = "$f ".repeat(2000);
     let instances = "(core instance (instantiate $More))".repeat(60);
     let module = format!("(core module $More (func $f) (elem func {entries}))");
-    (format!("{module} {instances}"), "1920000")
+    (format!("{module} {instances}"), 60 * 2000 * 16)
 }
 
 #[test]
@@ -32,29 +32,30 @@ fn segments_that_the_host_holds_are_memory_of_the_handler() {
         let server = serve("4MiB").args(flags).start();
         assert_eq!(server.ask("x\n"), "");
         // And the page of its memory.
-        let peak = format!(
-            "peak_memory={}",
-            bytes.parse::<u64>().expect("a number") + 65_536
-        );
+        let peak = format!("peak_memory={}", bytes + 65_536);
         let line = server.end_of(1);
         assert!(line.contains(&peak), "{line}");
     }
 }
 
 #[test]
-fn what_the_host_holds_counts_for_all_requests_together() {
+fn a_handler_that_begins_with_more_than_all_may_have_is_not_served() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (component, _) = with_segments();
+    let (component, bytes) = with_segments();
     let handler = Handmade {
         component: &component,
         ..Handmade::default()
     };
-    let serve = Serve::new(handler.file(folder.path()));
-    let server = serve.args(["--max-total-memory", "1MiB"]).start();
-    assert_eq!(server.ask("x\n"), "");
-    let line = server.end_of(1);
-    assert!(line.contains("outcome=\"memory\""), "{line}");
-    assert!(line.contains("max-total-memory"), "{line}");
+    let file = handler.file(folder.path());
+    let begins = bytes + 65_536;
+    let serve = |total: u64| {
+        let total = total.to_string();
+        let serve = Serve::new(file.clone()).args(["--max-total-memory", &total]);
+        serve.args(["--requests", "1", "--timeout", "1ms"]).run()
+    };
+    let both = format!("begins with {begins} bytes of memory, and max-total-memory is");
+    serve(begins - 1).assert_one_line(1, &[&both]);
+    assert_eq!(serve(begins).code, Some(0));
 }
 
 fn inspect(file: &Path) -> Ended {

@@ -124,6 +124,23 @@ impl Needs {
         }
     }
 
+    /// # Errors
+    ///
+    /// [`ConfigError`], with both numbers, if not even one instance fits into what all may have together.
+    pub(crate) fn check_total(
+        &self,
+        name: &str,
+        total: u64,
+    ) -> std::result::Result<(), ConfigError> {
+        if self.bytes <= total {
+            return Ok(());
+        }
+        Err(ConfigError::new(format!(
+            "{name} begins with {} bytes of memory, and max-total-memory is {total}: raise it, or no request is served",
+            self.bytes
+        )))
+    }
+
     fn check_size(&self, name: &str) -> std::result::Result<(), ConfigError> {
         let complaint = if self.depth > Self::MOST_DEPTH {
             format!(
