@@ -1,8 +1,8 @@
 //! How long one guest has computed.
 //!
-//! Counted is the CPU time of the thread that polls the guest's future, so that neither waiting in the host
-//! nor being preempted counts. A stream's meter starts again when a client that the guest had to wait for
-//! delivers; what it counts in total goes on.
+//! Counted is the CPU time of the thread that polls the guest's future, and of those that do its file work, so that
+//! neither waiting in the host nor being preempted counts. A stream's meter starts again when a client that the
+//! guest had to wait for delivers; what it counts in total goes on.
 //!
 //! To ask for a thread's CPU time is a system call of half a microsecond, twice for every poll: a tenth of a
 //! small request. What a poll took by the clock on the wall is never less, and costs next to nothing to know.
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// The CPU time of one guest. Its counters are only touched by the thread that polls the guest.
+/// The CPU time of one guest. The thread that polls the guest counts, and jobs for it on other threads add to that.
 #[derive(Debug)]
 pub(crate) struct CpuMeter {
     /// Nanoseconds that the guest may compute; `u64::MAX` for no limit.
@@ -87,6 +87,16 @@ impl CpuMeter {
         let elapsed = now.saturating_sub(self.since.swap(now, Relaxed));
         let used = cpu_time(now, elapsed, LAST.get());
         self.spent.fetch_add(used, Relaxed);
+    }
+
+    /// Does `job` for the guest on a thread that does not poll it, and adds what that computed; precisely, since it may
+    /// be a short wait for a disk.
+    pub(crate) fn bill_job<T>(&self, job: impl FnOnce() -> T) -> T {
+        let before = nanoseconds(ClockId::ThreadCPUTime);
+        let done = job();
+        let computed = nanoseconds(ClockId::ThreadCPUTime).saturating_sub(before);
+        self.spent.fetch_add(computed, Relaxed);
+        done
     }
 
     /// The client delivered what the guest had waited for: counting starts again.

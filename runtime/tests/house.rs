@@ -120,6 +120,11 @@ fn clap_is_named_in_the_command_only() {
 }
 
 #[test]
+fn paths_of_guests_are_opened_in_one_room() {
+    only_in("cap_primitives", &["sandbox/files/"]);
+}
+
+#[test]
 fn the_second_wall_is_built_in_one_room() {
     for word in ["landlock", "seccompiler"] {
         only_in(word, &["confine/"]);

@@ -72,6 +72,16 @@ impl Server {
         }
     }
 
+    /// The most bytes of memory that it ever had at once: `VmHWM`.
+    ///
+    /// # Panics
+    ///
+    /// If it does not run.
+    #[must_use]
+    pub fn peak_memory(&self) -> u64 {
+        status(self.pid(), "VmHWM:") * 1024
+    }
+
     /// Waits until it and its zygote hold no more than `before`, but for `slack` bytes of its memory, and no child is
     /// left: what a request had is given back when it has ended, and the last one's end may be seen before that. `what`
     /// was done meanwhile.
@@ -96,19 +106,20 @@ impl Server {
 }
 
 pub(crate) fn footprint(pid: u32) -> Footprint {
-    let folder = format!("/proc/{pid}");
-    let status = fs::read_to_string(format!("{folder}/status")).expect("it runs");
-    let number = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
-        let word = line.and_then(|line| line.split_whitespace().next());
-        let number = word.and_then(|word| word.parse::<u64>().ok());
-        number.unwrap_or_else(|| panic!("no {name} in {status}"))
-    };
     Footprint {
-        descriptors: fs::read_dir(format!("{folder}/fd"))
+        descriptors: fs::read_dir(format!("/proc/{pid}/fd"))
             .expect("it runs")
             .count(),
-        threads: number("Threads:"),
-        memory: number("RssAnon:") * 1024,
+        threads: status(pid, "Threads:"),
+        memory: status(pid, "RssAnon:") * 1024,
     }
+}
+
+/// A number that a process's status tells.
+fn status(pid: u32, name: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let word = line.and_then(|line| line.split_whitespace().next());
+    let number = word.and_then(|word| word.parse().ok());
+    number.unwrap_or_else(|| panic!("no {name} in {status}"))
 }

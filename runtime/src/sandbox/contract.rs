@@ -14,6 +14,7 @@ use super::bindings::types::{
     self, Address, Credentials, ErrorCode, Ipv4Address, Ipv6Address, ShutdownType, UnixAddress,
 };
 use super::bindings::{datagram, stream};
+use super::files;
 use super::guest::{DatagramRequest, Guest, StreamRequest};
 use super::sockets;
 use crate::address::{self, ClientAddress, Endpoint};
@@ -26,6 +27,7 @@ pub(super) fn linker(engine: &Engine) -> Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     sockets::add_to_linker(&mut linker)?;
+    files::add_to_linker(&mut linker)?;
     types::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
     server::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
     Ok(linker)

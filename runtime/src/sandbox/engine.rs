@@ -9,7 +9,6 @@ use wasmtime::{
 
 use super::capacity::{Carried, Room, Seats, carried};
 use super::contract;
-use super::files;
 use super::guest::Guest;
 use super::lookups;
 use super::settings::{MEMORY_RESERVATION, settings};
@@ -151,7 +150,6 @@ impl SharedEngine {
     pub(super) fn alone(kind: Kind) -> Result<Self> {
         let engine = Engine::new(&kind.config(None))?;
         let mut alone = Self::with(engine, None, kind, Seats::default())?;
-        files::add_to_linker(&mut alone.linker)?;
         lookups::add_to_linker(&mut alone.linker)?;
         Ok(alone)
     }

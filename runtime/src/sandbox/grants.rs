@@ -12,19 +12,22 @@ use std::sync::Arc;
 use rand::RngExt as _;
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
+use tokio::sync::Semaphore;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
+use super::file_jobs::{self, FileJobs};
 use super::reach::Reach;
 use crate::config::ConfigError;
 use crate::grants::{Access, Directory, Grants, Protocol};
+use crate::meter::CpuMeter;
 
 /// What a handler is granted, with its directories held open: they are the ones that were there at the start,
 /// whatever is done to their paths later.
 pub(crate) struct Granted {
     pub(super) grants: Arc<Grants>,
     directories: Vec<OwnedFd>,
-    /// This process has one request, and no thread but its own.
-    alone: bool,
+    /// Room for file work on other threads; none in a process that has one request, and no thread but its own.
+    file_jobs: Option<Arc<Semaphore>>,
 }
 
 impl Granted {
@@ -43,7 +46,7 @@ impl Granted {
         Ok(Self {
             grants: Arc::clone(grants),
             directories,
-            alone: false,
+            file_jobs: Some(file_jobs::room()),
         })
     }
 
@@ -55,7 +58,7 @@ impl Granted {
         Self {
             grants: Arc::new(grants),
             directories,
-            alone: true,
+            file_jobs: None,
         }
     }
 
@@ -64,14 +67,23 @@ impl Granted {
         &self.directories
     }
 
+    /// Where the file work of one guest is done, at the cost of `meter`.
+    pub(super) fn file_jobs(&self, meter: &Arc<CpuMeter>) -> FileJobs {
+        match &self.file_jobs {
+            Some(room) => FileJobs::on_threads(room, meter),
+            None => FileJobs::Here,
+        }
+    }
+
     /// WASI for one guest, whose standard streams and limits are to be added.
     pub(super) fn wasi(&self, reach: &Arc<Reach>) -> WasiCtxBuilder {
         let mut wasi = WasiCtxBuilder::new();
         wasi.allow_tcp(self.grants.has(Protocol::Tcp))
             .allow_udp(self.grants.has(Protocol::Udp))
-            .allow_ip_name_lookup(self.grants.has_names());
-        if self.alone {
-            wasi.allow_blocking_current_thread(true);
+            .allow_ip_name_lookup(self.grants.has_names())
+            // Files are only touched in jobs, which are where one may block.
+            .allow_blocking_current_thread(true);
+        if self.file_jobs.is_none() {
             own_randomness(&mut wasi);
         }
         for variable in &self.grants.environment {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::file_jobs::FileJobs;
 use super::grants::Granted;
 use super::limits::{MemoryLimiter, TotalMemory};
 use super::print::{Printer, Quota};
@@ -76,9 +77,10 @@ pub(super) struct Guest {
     pub(super) meter: Arc<CpuMeter>,
     pub(super) about: Arc<About>,
     pub(super) request_id: u64,
-    /// Both are made when they are first asked for: most requests end without.
+    /// These are made when they are first asked for: most requests end without.
     wasi: Option<Box<Wasi>>,
     reach: Option<Arc<Reach>>,
+    file_jobs: Option<FileJobs>,
 }
 
 /// What only a guest that calls WASI needs.
@@ -101,6 +103,7 @@ impl Guest {
             request_id,
             wasi: None,
             reach: None,
+            file_jobs: None,
         }
     }
 
@@ -114,6 +117,15 @@ impl Guest {
         let grants = &self.about.granted.grants;
         self.reach
             .get_or_insert_with(|| Arc::new(Reach::new(grants)))
+    }
+
+    /// Where its file work is done.
+    pub(super) fn file_jobs(&mut self) -> FileJobs {
+        let granted = &self.about.granted;
+        let jobs = self
+            .file_jobs
+            .get_or_insert_with(|| granted.file_jobs(&self.meter));
+        jobs.clone()
     }
 
     /// The first thing that it was denied, as `connect tcp 10.0.0.1:80` or `look up example.com`.

@@ -4,7 +4,8 @@
 //! the servers of one process share, as large as `capacity` allows, with the same `settings` and a `ticker`; `program` is one handler on an engine, and
 //! `instance` one guest, from its store to the way it ended; `guest` is what a store holds, with `limits`,
 //! `grants`, `reach` and `print`; `contract` answers what the guest calls, as `bindings` declares it, and `sockets`
-//! what it asks of WASI's sockets, or by `lookups` of a `resolver` elsewhere; `files` are read and written in place where there is no other thread.
+//! what it asks of WASI's sockets, or by `lookups` of a `resolver` elsewhere, `files` what of WASI's files, done by
+//! `file_jobs`.
 
 mod bindings;
 mod cache;
@@ -12,6 +13,7 @@ mod capacity;
 mod component;
 mod contract;
 mod engine;
+mod file_jobs;
 mod files;
 mod grants;
 mod guest;

@@ -1,7 +1,9 @@
-//! What an operator grants, and what is refused beside it: variables of the `environment`, `directories`, names and
-//! addresses of a `network`, by the `sdk`, packets `sent` by the server's own socket.
+//! What an operator grants, and what is refused beside it: variables of the `environment`, `directories`, with what
+//! `directory_limits` leave of the server, names and addresses of a `network`, by the `sdk`, packets `sent` by the
+//! server's own socket.
 
 mod directories;
+mod directory_limits;
 mod environment;
 mod network;
 mod sdk;

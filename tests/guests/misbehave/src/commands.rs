@@ -8,6 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::Ended;
+use crate::directories;
 use crate::granted;
 use crate::socketserver::handler::server;
 use crate::socketserver::handler::types::{Address, UnixName};
@@ -84,6 +85,12 @@ pub(crate) fn run(
         "environment" => reply(environment().as_bytes()),
         "files" => reply(files().as_bytes()),
         "sockets" => reply(sockets(argument).as_bytes()),
+        "look" => {
+            let (times, path) = argument.split_once(' ').unwrap_or((argument, "."));
+            reply(directories::look(path, number(times)).as_bytes())
+        }
+        "hold-listings" => reply(directories::hold_listings(number(argument)).as_bytes()),
+        "touch" => reply(directories::touch(argument).as_bytes()),
         _ => reply(granted::run(command, argument)?.as_bytes()),
     })
 }

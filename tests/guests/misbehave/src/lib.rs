@@ -1,11 +1,12 @@
 //! A handler that does what the first line of its request says, however bad that is.
 //!
 //! `commands` are what streams and datagrams both know, `streams` and `datagrams` what only they know; `granted`
-//! uses what an operator can grant. It stands
+//! uses what an operator can grant, and `directories` wears a granted directory out. It stands
 //! on the contract itself, not on the SDK, so that it can do what the SDK would not.
 
 mod commands;
 mod datagrams;
+mod directories;
 mod granted;
 mod streams;
 
