@@ -40,6 +40,20 @@ fn requests_leave_no_descriptor_behind() {
     }
 }
 
+#[test]
+fn a_server_takes_all_the_descriptors_that_it_may_have() {
+    let server = Serve::new(guest("misbehave"))
+        .with_room_for_files(32)
+        .start();
+    // All at once, and each with its handler.
+    let mut clients: Vec<Client> = (0..100).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send(b"greet\n").expect("sent");
+        assert_eq!(client.exactly(5).expect("a greeting"), "hello");
+    }
+    server.assert_well();
+}
+
 /// Once for each time that it is out of them, however often it tries meanwhile: for as long as the first handler sleeps.
 #[test]
 fn a_server_out_of_descriptors_says_so_once_and_goes_on() {

@@ -186,9 +186,20 @@ impl Serve {
     /// Started by somebody who does not want to hear of its own children. What else is told of its environment is
     /// told before.
     #[must_use]
-    pub fn ignoring_children(mut self) -> Self {
+    pub fn ignoring_children(self) -> Self {
+        self.after("trap '' CHLD")
+    }
+
+    /// Started with room for so many open files, and by somebody who may have more.
+    #[must_use]
+    pub fn with_room_for_files(self, files: u64) -> Self {
+        self.after(&format!("ulimit -S -n {files}"))
+    }
+
+    /// Started by a shell that does this first.
+    fn after(mut self, first: &str) -> Self {
         let mut shell = Command::new("sh");
-        shell.args(["-c", "trap '' CHLD; exec \"$0\" \"$@\""]);
+        shell.args(["-c", &format!("{first}; exec \"$0\" \"$@\"")]);
         shell.arg(self.command.get_program());
         shell.args(self.command.get_args()).current_dir(root());
         self.command = shell;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
@@ -27,13 +28,14 @@ pub(super) fn serve(flags: &Serve) -> Result<ExitCode> {
         "compiled"
     };
     tracing::info!("{how} {}", handler.name());
+    raise_descriptor_limit();
     let server = bind(&flags.server, &handler)?;
     let threads = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start threads")?;
     let counters = server.counter_handle();
-    let closed = threads.block_on(serve_until_done(&flags.server, server))?;
+    let closed = threads.block_on(serve_until_done(&flags.server, server));
     // A guest that is cut short may be computing: it yields within a tick, and is dropped then.
     threads.shutdown_timeout(Duration::from_secs(1));
     // Those that were cut short count, too.
@@ -42,10 +44,22 @@ pub(super) fn serve(flags: &Serve) -> Result<ExitCode> {
         tracing::warn!("{} lines could not be written in time", output.lost_lines());
     }
     output.flush();
-    Ok(match closed {
+    Ok(match closed? {
         Closed::Drained => ExitCode::SUCCESS,
         Closed::CutShort => ExitCode::from(CUT_SHORT),
     })
+}
+
+/// As many descriptors as this process may have: the limit that most systems begin with is for programs that call select(2).
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::debug!("the limit of open files stays as it is: {error}");
+    }
 }
 
 /// The handler, built first if `handler` is a folder, with what the flags say of it.

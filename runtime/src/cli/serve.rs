@@ -185,6 +185,8 @@ pub(super) struct LogFlags {
     pub(super) log_format: LogFormat,
 
     /// The least important lines to log: off, error, warn, info, debug or trace
+    ///
+    /// `listening on`, and what was counted, are told at every level: somebody waits for the one, and asked for the other.
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub(super) log_level: tracing::level_filters::LevelFilter,
 
