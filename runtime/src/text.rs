@@ -1,7 +1,7 @@
 //! Text that others wrote (clients their names, guests their lines), made harmless to a log and a terminal.
 
-/// `bytes` as text on one line: what nobody sees but a tab is written out, control characters and those that turn, join
-/// or end lines of text (the categories Cc, Cf, Zl and Zp of Unicode). The rest stays as it is.
+/// `bytes` as text on one line: control characters but the tab are written out, and so is what turns, ends or hides in a
+/// line (of Unicode's categories Cf, Zl and Zp). The rest stays as it is.
 pub(crate) fn harmless(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut clean = String::with_capacity(text.len());
@@ -16,13 +16,14 @@ pub(crate) fn harmless(bytes: &[u8]) -> String {
 }
 
 fn is_unseen(character: char) -> bool {
-    // Of Cf, what changes the order of a line or is not shown; marks that belong to letters of a script stay.
+    // Of Cf, what changes the order of a line or is not shown; what letters of a script are written with stays.
     let unseen = matches!(
         character,
         '\u{ad}'
             | '\u{61c}'
             | '\u{180e}'
-            | '\u{200b}'..='\u{200f}'
+            | '\u{200b}'
+            | '\u{200e}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}'
             | '\u{feff}'

@@ -25,7 +25,7 @@ limits! {
     Limits {
         max_memory: u64 = 64 * MIB, "max-memory";
         Bytes, All, 65_536..=4 * GIB;
-        "Bytes of all linear memories and tables of an instance together; a table element counts 8."
+        "Bytes of all linear memories and tables of an instance together; a table element counts 8, a global and an entry of a segment that the engine keeps 16."
         "Enough for an interpreter, and little enough that one instruction that fills all of it, which nothing \
          can interrupt, ends within about 40 ms; 256MiB take 150 ms, 1GiB a second."
         "memory", "limits::memory_below_the_limit_is_given_and_above_it_refused";
@@ -152,7 +152,7 @@ limits! {
 
         max_handles: u32 = 1000, "max-handles";
         Number, All, 16..=1_000_000;
-        "Resources that a handler holds at once: its request, streams, pollables, files, sockets."
+        "Resources that a handler holds at once, or lends to one call: its request, streams, pollables, files, sockets, and those of its own."
         "Each is memory of the host, and files and sockets are descriptors; a handler needs a handful."
         "memory", "failures::too_many_handles_are_the_handlers_fault";
 

@@ -65,7 +65,7 @@ pub(super) fn names(network: &IpNet, ip: IpAddr) -> bool {
     network.contains(&ip) && (!is_special(ip) || is_of_special(network))
 }
 
-/// True if no address in `network` is public.
+/// True if `network` lies within one range that is not public, or is one address.
 fn is_of_special(network: &IpNet) -> bool {
     let one = network.prefix_len() == network.max_prefix_len();
     one || match network {

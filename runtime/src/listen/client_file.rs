@@ -1,7 +1,8 @@
 //! The socket file of a client that sent a packet: the name that it gave is no proof that it is its own.
 //!
 //! Whoever sends a packet may have put something else under its name by the time that it is answered: a link to the socket of
-//! somebody who trusts this server's user. So the file is opened, looked at, and what was opened is sent to.
+//! somebody who trusts this server's user. So the file is opened, looked at, and what was opened is sent to. A client that
+//! binds as one user and sends as another is not answered: nobody can tell it from one that lies.
 
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};

@@ -5,10 +5,11 @@
 //! does. What that thread computes is billed to the guest, and it counts as busy until the call returns, even if
 //! the request ends before: so neither a request nor a handler takes all threads that the process has for such work.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
-use wasmtime_wasi::runtime::spawn_blocking;
+use wasmtime_wasi::runtime::{spawn, spawn_blocking};
 
 use crate::meter::CpuMeter;
 
@@ -64,6 +65,21 @@ impl FileJobs {
     }
 }
 
+impl FileJobs {
+    /// Begins `job`, for whoever may ask for its end later, or never: on another thread it does not wait for that, and
+    /// so no place is kept by a guest that looks elsewhere.
+    pub(super) fn begin<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Pin<Box<dyn Future<Output = T> + Send>> {
+        let run = self.run(job);
+        match self {
+            Self::Here => Box::pin(run),
+            Self::Threads(_) => Box::pin(spawn(run)),
+        }
+    }
+}
+
 impl Threads {
     async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
         // Neither is ever closed. That of the request comes first: who waits for it takes nobody's room.
@@ -80,7 +96,6 @@ impl Threads {
 
 #[cfg(test)]
 mod tests {
-    use std::pin::Pin;
     use std::sync::mpsc::{Receiver, Sender, channel};
     use std::time::{Duration, Instant};
 
@@ -137,6 +152,22 @@ mod tests {
         assert!(poll_noop(next.as_mut()).is_none(), "there is no place");
         stuck.release.pop();
         next.await;
+    }
+
+    /// It was looked at once, and waits for a place: that it gets one must not depend on a second look.
+    #[tokio::test]
+    async fn jobs_that_nobody_looks_at_keep_no_place() {
+        let jobs = FileJobs::on_threads(&room(), &meter());
+        let mut stuck = Stuck::new();
+        for _ in 0..OF_REQUEST {
+            stuck.begin(&jobs);
+        }
+        let mut forgotten: Vec<_> = (0..=OF_REQUEST).map(|_| jobs.begin(|| ())).collect();
+        for job in &mut forgotten {
+            assert!(poll_noop(Pin::new(job)).is_none(), "there is no place");
+        }
+        stuck.release.clear();
+        jobs.run(|| ()).await;
     }
 
     #[tokio::test]

@@ -35,7 +35,7 @@ impl TotalMemory {
     }
 }
 
-/// Bytes of all linear memories and tables of one instance together.
+/// Bytes of all linear memories and tables of one instance together, and of what the host holds for it.
 #[derive(Debug)]
 pub(super) struct MemoryLimiter {
     limit: u64,

@@ -6,12 +6,12 @@ use std::process::Command;
 
 use tests::{Ended, Handmade, Serve, command};
 
-/// Sixty instances with two thousand entries each of a segment that no table has yet: 1,920,000 bytes.
+/// Sixty instances with two thousand entries each of a segment that no table has yet.
 fn with_segments() -> (String, u64) {
     let entries = "$f ".repeat(2000);
     let instances = "(core instance (instantiate $More))".repeat(60);
     let module = format!("(core module $More (func $f) (elem func {entries}))");
-    (format!("{module} {instances}"), 60 * 2000 * 16)
+    (format!("{module} {instances}"), 60 * (32 + 2000 * 16))
 }
 
 #[test]

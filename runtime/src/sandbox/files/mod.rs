@@ -1,7 +1,8 @@
 //! Files and directories that a guest was granted: wasmtime-wasi does the work, and this says where, at whose cost, and
 //! how much of it at once.
 //!
-//! Every call that may wait for a file system is a job (`file_jobs`), in which wasmtime-wasi may block. What it would
+//! Every call that may wait for a file system is a job (`file_jobs`), in which wasmtime-wasi may block; but for closing,
+//! which few file systems wait for. What it would
 //! do without a bound is done here: `open` opens nothing that can be waited for, and a `listing` is read in pieces.
 //! `streams` are those of files.
 
@@ -136,13 +137,23 @@ impl HostDescriptor for Guest {
                 let set = files.set_times_at(directory, path_flags, path, accessed, modified);
                 return set.await;
             }
-            let wanted = Wanted {
+            let directory = directory_of(files.table, &directory)?;
+            if directory.perms.write_not_permitted() {
+                return Err(ErrorCode::NotPermitted.into());
+            }
+            let mut wanted = Wanted {
                 path,
                 path_flags,
                 open_flags: OpenFlags::empty(),
                 flags: DescriptorFlags::READ,
             };
-            let file = open(&directory_of(files.table, &directory)?, &wanted)?;
+            let file = match open(&directory, &wanted) {
+                Err(ErrorCode::Access) => {
+                    wanted.flags = DescriptorFlags::WRITE;
+                    open(&directory, &wanted)?
+                }
+                opened => opened?,
+            };
             let file = files.table.push(file)?;
             files.set_times(file, accessed, modified).await
         })

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use cap_primitives::fs::{OpenOptions, OpenOptionsExt as _};
+use cap_primitives::fs::{FollowSymlinks, OpenOptions, OpenOptionsExt as _};
 use nix::libc;
 use wasmtime_wasi::OpenMode;
 use wasmtime_wasi::filesystem::{Dir, File};
@@ -91,10 +91,10 @@ impl Wanted {
         let mode = self.mode();
         let creates = self.open_flags.contains(OpenFlags::CREATE);
         let exclusive = self.open_flags.contains(OpenFlags::EXCLUSIVE);
-        let mut flags = libc::O_NONBLOCK;
-        if !self.path_flags.contains(PathFlags::SYMLINK_FOLLOW) {
-            flags |= libc::O_NOFOLLOW;
-        }
+        let follow = match self.path_flags.contains(PathFlags::SYMLINK_FOLLOW) {
+            true => FollowSymlinks::Yes,
+            false => FollowSymlinks::No,
+        };
         let mut options = OpenOptions::new();
         options
             .read(mode.contains(OpenMode::READ))
@@ -102,7 +102,8 @@ impl Wanted {
             .create(creates && !exclusive)
             .create_new(creates && exclusive)
             .truncate(self.open_flags.contains(OpenFlags::TRUNCATE))
-            .custom_flags(flags);
+            .custom_flags(libc::O_NONBLOCK)
+            ._cap_fs_ext_follow(follow);
         options
     }
 }

@@ -50,10 +50,10 @@ impl<S: Send + 'static, T: Send + 'static> FileStream<S, T> {
             return;
         }
         if let Some(mut stream) = self.stream.take() {
-            self.running = Some(Box::pin(self.jobs.run(move || {
+            self.running = Some(self.jobs.begin(move || {
                 let result = job(&mut stream);
                 (stream, result)
-            })));
+            }));
         }
     }
 

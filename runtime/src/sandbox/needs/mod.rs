@@ -13,7 +13,7 @@ use reader::Reader;
 pub(crate) struct Needs {
     /// Bytes of all its linear memories and tables, a table element counting 8, and `held`.
     pub(crate) bytes: u64,
-    /// Bytes that the host keeps beside these, of its own memory, for segments of tables.
+    /// Bytes that the host keeps beside these, of its own memory, for segments of tables and for globals.
     pub(crate) held: u64,
     pub(crate) memories: u64,
     pub(crate) tables: u64,
@@ -260,17 +260,23 @@ mod tests {
 
     /// Each instance has a copy of them in the host's memory.
     #[test]
-    fn segments_that_are_kept_count() {
+    fn segments_that_are_kept_count_and_so_do_globals() {
         let big = "(core module $big (func $f) (elem func $f $f $f) (elem funcref (ref.func $f)))";
         let one = needs(&format!(
             "(component {big} (core instance (instantiate $big)))"
         ));
-        assert_eq!((one.held, one.bytes), (4 * 16, 4 * 16));
+        let held = 2 * 32 + 4 * 16;
+        assert_eq!((one.held, one.bytes), (held, held));
         let active = "(core module $m (table 3 funcref) (func $f) (elem (i32.const 0) $f $f $f))";
         let none = needs(&format!(
             "(component {active} (core instance (instantiate $m)))"
         ));
         assert_eq!((none.held, none.bytes), (0, 3 * 8));
+        let globals = "(core module $m (global i64 (i64.const 1)) (global i64 (i64.const 2)))";
+        let two = needs(&format!(
+            "(component {globals} (core instance (instantiate $m)))"
+        ));
+        assert_eq!((two.held, two.bytes), (2 * 16, 2 * 16));
     }
 
     #[test]

@@ -11,8 +11,12 @@ use super::Needs;
 /// Bytes of one page of a linear memory, as a power of two.
 const PAGE: u32 = 16;
 
-/// Bytes that the engine keeps for an entry of a segment that is not of a table yet.
+/// Bytes that the engine keeps for a segment that is not of a table yet, and for each of its entries.
+const SEGMENT: u64 = 32;
 const ENTRY: u64 = 16;
+
+/// Bytes that it keeps for a global.
+const GLOBAL: u64 = 16;
 
 /// What is being read, from the outside in.
 pub(super) struct Reader {
@@ -93,6 +97,10 @@ impl Reader {
                 each(memories, |memory| needs.add(&of_memory(&memory)))
             }
             Payload::TableSection(tables) => each(tables, |table| needs.add(&of_table(&table))),
+            Payload::GlobalSection(globals) => {
+                needs.add(&held(u64::from(globals.count()) * GLOBAL));
+                Ok(())
+            }
             Payload::ElementSection(segments) => {
                 each(segments, |segment| needs.add(&of_segment(&segment)))
             }
@@ -230,12 +238,16 @@ fn of_segment(segment: &Element<'_>) -> Needs {
     let entries = match (&segment.kind, &segment.items) {
         (ElementKind::Passive, ElementItems::Functions(items)) => items.count(),
         (ElementKind::Passive, ElementItems::Expressions(_, items)) => items.count(),
-        (ElementKind::Active { .. } | ElementKind::Declared, _) => 0,
+        (ElementKind::Active { .. } | ElementKind::Declared, _) => return Needs::default(),
     };
-    let held = u64::from(entries) * ENTRY;
+    held(SEGMENT + u64::from(entries) * ENTRY)
+}
+
+/// What the host keeps, of its own memory.
+fn held(bytes: u64) -> Needs {
     Needs {
-        bytes: held,
-        held,
+        bytes,
+        held: bytes,
         ..Needs::default()
     }
 }
