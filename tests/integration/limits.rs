@@ -272,7 +272,8 @@ fn a_long_conversation_meets_the_total_cpu_limit() {
         let mut words = 0;
         while client.send(b"word").is_ok() && client.exactly(4).is_ok_and(|word| word == "word") {
             words += 1;
-            assert!(words < 10, "{server}");
+            // Each computes for a tenth of a second on the wall, of which a busy machine may give it little.
+            assert!(words < 300, "{server}");
         }
         let _ = server.said(&["outcome=\"cpu\"", "fault=handler", "total-cpu-limit"]);
         server.assert_well();

@@ -34,6 +34,8 @@ async fn what_was_received_before_the_shutdown_is_answered() {
     soon(server.serve_forever()).await.expect("it serves");
     // Nobody serves any more: what has not left by now, never will.
     assert_eq!(answers(&client, TOGETHER).await, ["X"; TOGETHER]);
+    // A request is counted when it has ended, which is after its answer.
+    server.wait_for_requests().await;
     assert_eq!(server.counters().ok, TOGETHER as u64);
 }
 
