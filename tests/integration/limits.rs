@@ -138,7 +138,7 @@ fn a_silent_client_meets_the_idle_limit() {
 #[test]
 fn a_client_that_reads_nothing_meets_the_idle_limit() {
     let server = serve()
-        .args(["--idle-limit", "300ms", "--send-buffer", "64KiB"])
+        .args(["--idle-limit", "2s", "--send-buffer", "64KiB"])
         .start();
     let mut client = server.connect();
     client.send(b"wfile-write 16777216\n").expect("sent");
