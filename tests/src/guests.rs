@@ -58,7 +58,7 @@ pub fn cache_folder() -> PathBuf {
 /// which may be waiting for this process, holds the lock of the other one.
 #[must_use]
 pub fn target_folder() -> PathBuf {
-    crate::server::target_profile()
+    crate::programs::target_profile()
         .parent()
         .expect("target/<profile> is in a folder")
         .join("guests")

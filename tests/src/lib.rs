@@ -1,9 +1,10 @@
 //! What the integration tests stand on.
 //!
-//! `guests` builds handlers, `handmade` makes them from text, `server` runs the command `runtime`, `clients` talk to it
-//! over every transport, `footprint` is what it and its zygote hold of the system, `processes` are its own and others,
-//! `descriptors` what they have open, `taken` makes one of them call the kernel, `tools` looks for programs that a test
-//! runs beside it. Nothing here sleeps: everything waits for an event, for half a minute at most.
+//! `guests` builds handlers, `handmade` makes them from text, `programs` are those under test, `server` runs the command
+//! `runtime`, `clients` talk to it over every transport, `footprint` is what it and its zygote hold of the system,
+//! `processes` are its own and others, `descriptors` what they have open, `taken` makes one of them call the kernel, `tools`
+//! looks for programs that a test runs beside it. Nothing here sleeps: everything waits for an event, for half a minute
+//! at most.
 
 mod c_guest;
 mod clients;
@@ -15,6 +16,7 @@ mod handmade;
 mod output;
 mod peers;
 mod processes;
+mod programs;
 mod server;
 #[cfg(target_arch = "x86_64")]
 mod taken;
@@ -31,7 +33,8 @@ pub use handmade::Handmade;
 pub use output::number_in;
 pub use peers::{answerer, greeter};
 pub use processes::{Process, until};
-pub use server::{Serve, Server, asked_for, command, embedded, late, refused};
+pub use programs::{command, embedded, late};
+pub use server::{Serve, Server, asked_for, refused};
 #[cfg(target_arch = "x86_64")]
 pub use taken::{Said, Taken};
 pub use tools::{command_output, run_with_input, tool};

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use crate::Ended;
 use crate::clients::{Address, Client};
 use crate::output::Lines;
+use crate::programs::{command, program};
 use crate::{PATIENCE, cache_folder, root, target_folder};
 
 /// `runtime serve` in the making.
@@ -28,48 +29,6 @@ pub struct Server {
     child: Child,
     out: Lines,
     err: Lines,
-}
-
-/// The folder of this process's profile: `target/debug`, say.
-pub(crate) fn target_profile() -> PathBuf {
-    let this = std::env::current_exe().expect("the test's own path");
-    let profile = this.parent().and_then(Path::parent);
-    profile.expect("target/<profile>/deps").to_owned()
-}
-
-/// The binary under test, which stands beside this one.
-#[must_use]
-pub fn command() -> PathBuf {
-    let binary = target_profile().join("runtime");
-    assert!(
-        binary.is_file(),
-        "{} is missing: run `cargo build` first, with the same profile (`cargo test --workspace` does)",
-        binary.display()
-    );
-    binary
-}
-
-/// The example `embedded`, which is built with these tests.
-#[must_use]
-pub fn embedded() -> PathBuf {
-    program("embedded")
-}
-
-/// A program that calls `runtime::zygote` too late, which is built with these tests.
-#[must_use]
-pub fn late() -> PathBuf {
-    program("late")
-}
-
-/// A program that is built with these tests.
-fn program(name: &str) -> PathBuf {
-    let binary = target_profile().join("examples").join(name);
-    assert!(
-        binary.is_file(),
-        "{} is missing: run `cargo build -p tests --examples` first (`cargo test --workspace` does)",
-        binary.display()
-    );
-    binary
 }
 
 /// Runs `runtime serve` with arguments that it refuses before it looks for its handler.
