@@ -20,13 +20,8 @@ fn run(subcommand: &str, arguments: &[&str]) -> Ended {
         .args(arguments)
         .arg("--cache-dir")
         .arg(cache_folder())
-        .output()
-        .expect("the command starts");
-    Ended {
-        code: output.status.code(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
+        .output();
+    output.expect("the command starts").into()
 }
 
 /// The line of `told` that tells of `interface`, without the space around its parts.

@@ -8,7 +8,7 @@ use wasmtime::{ResourceLimiter, Result};
 use crate::config::Limits;
 
 /// Bytes that wasmtime keeps for one element of a table.
-const TABLE_ELEMENT: usize = size_of::<usize>();
+pub(super) const TABLE_ELEMENT: usize = size_of::<usize>();
 
 /// Bytes that all instances of one server may have together.
 #[derive(Debug)]

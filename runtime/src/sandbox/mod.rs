@@ -1,11 +1,11 @@
 //! All of wasmtime: nothing outside this folder (and the `wasi:io` bridges in `stream`) names it.
 //!
-//! `component` turns bytes into checked, compiled code, of which `needs` tells what it begins with and which `cache` keeps on disk; `engine` has the pool that
-//! the servers of one process share, as large as `capacity` allows, with the same `settings` and a `ticker`; `program` is one handler on an engine, and
-//! `instance` one guest, from its store to the way it ended; `guest` is what a store holds, with `limits`,
-//! `grants`, `reach` and `print`; `contract` answers what the guest calls, as `bindings` declares it, and `sockets`
-//! what it asks of WASI's sockets, or by `lookups` of a `resolver` elsewhere, `files` what of WASI's files, done by
-//! `file_jobs`.
+//! `component` turns bytes into checked, compiled code, of which `needs` tells what it begins with and which `cache`
+//! keeps on disk; `engine` has the pool that the servers of one process share, as large as `capacity` allows, with the
+//! same `settings` and a `ticker`; `program` is one handler on an engine, and `instance` one guest, from its store to the
+//! way it ended; `guest` is what a store holds, with `limits`, `grants`, `reach` and `print`; `contract` answers what the
+//! guest calls, as `bindings` declares it, and `sockets` what it asks of WASI's sockets, or by `lookups` of a `resolver`
+//! elsewhere, `files` what of WASI's files, done by `file_jobs`.
 
 mod bindings;
 mod cache;

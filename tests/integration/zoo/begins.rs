@@ -1,28 +1,28 @@
 //! What a component takes before it does anything, or by no call of the host: memory that the host holds for it, parts that
 //! the engine unfolds, handles of its own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use tempfile::TempDir;
 use tests::{Ended, Handmade, Serve, command};
 
 /// Sixty instances with two thousand entries each of a segment that no table has yet.
-fn with_segments() -> (String, u64) {
+fn with_segments(folder: &TempDir) -> (PathBuf, u64) {
     let entries = "$f ".repeat(2000);
     let instances = "(core instance (instantiate $More))".repeat(60);
     let module = format!("(core module $More (func $f) (elem func {entries}))");
-    (format!("{module} {instances}"), 60 * (32 + 2000 * 16))
+    let handler = Handmade {
+        component: &format!("{module} {instances}"),
+        ..Handmade::default()
+    };
+    (handler.file(folder.path()), 60 * (32 + 2000 * 16))
 }
 
 #[test]
 fn segments_that_the_host_holds_are_memory_of_the_handler() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (component, bytes) = with_segments();
-    let handler = Handmade {
-        component: &component,
-        ..Handmade::default()
-    };
-    let file = handler.file(folder.path());
+    let (file, bytes) = with_segments(&folder);
     let serve = |limit| Serve::new(file.clone()).args(["--max-memory", limit]);
     let refused = serve("1MiB").run();
     refused.assert_one_line(1, &["bytes of memory, and max-memory is 1048576"]);
@@ -41,12 +41,7 @@ fn segments_that_the_host_holds_are_memory_of_the_handler() {
 #[test]
 fn a_handler_that_begins_with_more_than_all_may_have_is_not_served() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (component, bytes) = with_segments();
-    let handler = Handmade {
-        component: &component,
-        ..Handmade::default()
-    };
-    let file = handler.file(folder.path());
+    let (file, bytes) = with_segments(&folder);
     let begins = bytes + 65_536;
     let serve = |total: u64| {
         let total = total.to_string();

@@ -7,6 +7,7 @@ use wasmparser::{
 };
 
 use super::Needs;
+use crate::sandbox::limits::TABLE_ELEMENT;
 
 /// Bytes of one page of a linear memory, as a power of two.
 const PAGE: u32 = 16;
@@ -226,7 +227,7 @@ fn of_memory(memory: &MemoryType) -> Needs {
 fn of_table(table: &Table<'_>) -> Needs {
     let elements = table.ty.initial;
     Needs {
-        bytes: elements.saturating_mul(8),
+        bytes: elements.saturating_mul(TABLE_ELEMENT as u64),
         tables: 1,
         largest_table: elements,
         ..Needs::default()
